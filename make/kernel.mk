@@ -73,7 +73,7 @@ $$(out.$(1))/gen/kernel.lds: kernel/kernel.lds.S kernel/arch/$(1)/machine/layout
 	$$(Q)$$(cc.$(1)) -E -P -x assembler-with-cpp -D__ASSEMBLER__=1 $$(include.$(1)) $$< -o $$@
 
 link.$(1) = $$(cross.$(1))ld -nostdlib -static --build-id=sha1 --no-relax -z max-page-size=4096 \
-    -z noexecstack --no-warn-rwx-segments --orphan-handling=warn -T $$(out.$(1))/gen/kernel.lds
+    -z noexecstack --no-warn-rwx-segments --orphan-handling=warn $$(LDFLAGS_EXTRA) -T $$(out.$(1))/gen/kernel.lds
 
 # Linked twice: the second time with the table of the first one's symbols. The table lies behind
 # the text, so no function moves.
