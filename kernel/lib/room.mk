@@ -1,0 +1,7 @@
+# SPDX-License-Identifier: MIT
+# What every kernel file may use: strings, lists, tables, the kernel's own symbols.
+kernel.sources += kernel/lib/string.c
+plain.sources += kernel/lib/string.c
+
+unit.tests += kernel_string
+unit.kernel_string.sources := tests/unit/kernel_string_test.c
