@@ -121,6 +121,10 @@ struct gdbstub_target {
     void (*kill)(void *context);    // vKill, k: optional; NULL acts as detach
     void (*restart)(void *context); // R: reboot the machine. Optional
 
+    // A gdb begins a conversation: the first one, one after a detach, or one in place of a gdb that
+    // died without a word; breakpoints the dead one left behind may be dropped. Optional.
+    void (*attach)(void *context);
+
     // -- console. `line` is the command, terminated, without control characters. Optional.
     int (*monitor)(void *context, const char *line, struct gdb_output *output);
 };
@@ -128,7 +132,8 @@ struct gdbstub_target {
 // Which side has the ball.
 enum gdb_state {
     GDB_STOPPED, // the target stands still and the stub answers packets
-    GDB_RUNNING, // resumed by gdb: only 0x03, acks and retransmission requests are looked at
+    GDB_RUNNING, // resumed by gdb: only 0x03, acks, retransmission requests and the qSupported of
+                 // a new gdb are looked at; the last acts as 0x03 and is answered at the stop
 };
 
 struct gdbstub; // defined in gdbstub/stub.h, so that its owner can place it; members are private
