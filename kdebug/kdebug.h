@@ -23,6 +23,7 @@
 #define KD_CPU_MAX 8
 #endif
 #define KD_STACK_BYTES 16384
+#define KD_HELD_BYTES  1024 // the most kd_receive() holds back, see there
 
 // -- what the kernel gives --------------------------------------------------------------------
 
@@ -167,7 +168,7 @@ void kdebug_break(const char *why);
 
 // Bytes the console driver has received on the line that gdb shares. Returns how many bytes of
 // `bytes` remain for the console (moved to the front, with bytes held from before possibly put in
-// first: `size` is the buffer's room, at least length + GDB_SNIFF_BYTES). Enters the debugger when
+// first: `size` is the buffer's room, at least length + KD_HELD_BYTES). Enters the debugger when
 // a gdb packet or, in a session, 0x03 came in; `frame` is the interrupted context. Interrupt or
 // NMI context; on one CPU at a time.
 size_t kd_receive(struct kd_frame *frame, uint8_t *bytes, size_t length, size_t size);

@@ -82,6 +82,17 @@ struct kd_step_state {
 };
 void kd_step_begin(struct kd_frame *frame, struct kd_step_state *state);
 void kd_step_end(struct kd_frame *frame, const struct kd_step_state *state);
+// Some instructions are done by the debugger itself, since run under a step they would see or change
+// the wrong thing or never end: those that read or write the interrupt mask, those that wait for an
+// interrupt, and on machines that keep the return address of an exception in a register, what loads
+// that register and returns through it (the step's own trap overwrites it). True: the frame is as
+// the instruction leaves it. While `loaded` says so, the frame can only be stepped, up to the
+// exception return: the registers are lost when the CPU runs.
+struct kd_return_state {
+    uint64_t pc, status;
+    bool pc_loaded, status_loaded;
+};
+bool kd_step_emulate(struct kd_frame *frame, struct kd_return_state *state);
 // The addresses control may reach after the instruction at pc, at most two; returns how many.
 // An instruction that cannot be read or decoded gives 0.
 unsigned kd_step_targets(const struct kd_frame *frame, uintptr_t targets[2]);
@@ -108,7 +119,16 @@ void kd_hw_load(const struct kd_hw_slot *breakpoints, unsigned breakpoint_count,
 // Lets one instruction at an execution breakpoint pass (x86 RF); others: nothing, false.
 bool kd_hw_resume_once(struct kd_frame *frame);
 
-// -- entry. Runs fn(argument) on the stack that ends at `top` and returns its result.
+// Masks every interrupt, also the stop signal where it can be masked; returns what
+// kd_interrupts_restore() takes.
+uintptr_t kd_interrupts_off(void);
+void kd_interrupts_restore(uintptr_t before);
+
+// -- entry. Executes a breakpoint instruction, which stands at kd_break_insn and belongs to nobody's
+// table: how kdebug_break() gets a frame that can be stepped.
+void kd_break_trap(void);
+extern const char kd_break_insn[];
+// Runs fn(argument) on the stack that ends at `top` and returns its result.
 uintptr_t kd_call_on_stack(uintptr_t (*fn)(void *), void *argument, void *top);
 // Captures the caller's registers as of the call's return; used by kdebug_break() and panics.
 void kd_frame_capture(struct kd_frame *frame);

@@ -1,7 +1,10 @@
+# SPDX-License-Identifier: MIT
 # The debugger inside the kernel. The machine-dependent files have the same names on each machine.
 kdebug.includes := kdebug gdbstub
 
-kdebug.sources := text.c
+kdebug.sources := kdebug/text.c
+$(foreach a,x86_64 aarch64 riscv64,$(eval kdebug.sources.$(a) := \
+    $(addprefix kdebug/arch/$(a)/,entry.S registers.c trap.c step.c hw.c)))
 
 unit.tests += kdebug_text
 unit.kdebug_text.sources := tests/unit/kdebug_text_test.c kdebug/text.c

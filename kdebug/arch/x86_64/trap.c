@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: MIT
+// What an exception on x86-64 was for the debugger: breakpoint, step, debug register, or a fault in
+// the copy that survives faults. Called first in the exception path; touches the frame and DR6.
+#include "kdebug/arch/x86_64/debug_registers.h"
+#include "kdebug/machine.h"
+
+enum { VECTOR_DB = 1, VECTOR_BP = 3, VECTOR_SS = 12, VECTOR_GP = 13, VECTOR_PF = 14 };
+
+extern const char kd_mem_copy_fault[];
+
+bool kd_fixup(struct kd_frame *frame)
+{
+    bool fault =
+        frame->vector == VECTOR_PF || frame->vector == VECTOR_GP || frame->vector == VECTOR_SS;
+    if (!fault || frame->rip < (uintptr_t)kd_mem_copy ||
+        frame->rip >= (uintptr_t)kd_mem_copy_fault) {
+        return false;
+    }
+    frame->rip = (uintptr_t)kd_mem_copy_fault;
+    return true;
+}
+
+enum kd_trap_kind kd_trap_classify(struct kd_frame *frame, uint64_t code, uint64_t fault_address,
+                                   unsigned *slot, uint64_t *address)
+{
+    (void)fault_address;
+    switch (code >> 32) {
+    case VECTOR_BP:
+        frame->rip -= 1;
+        return KD_TRAP_BREAKPOINT;
+    case VECTOR_DB:
+        return kd_debug_status(slot, address);
+    default:
+        return KD_TRAP_OTHER;
+    }
+}
+
+// Instruction fetch is coherent with stores on one CPU; another CPU needs a serialising instruction
+// before it runs code that was changed (Intel SDM volume 3, 8.1.3).
+void kd_icache_sync(uintptr_t address, size_t length)
+{
+    (void)address;
+    (void)length;
+    kd_context_sync();
+}
+
+void kd_context_sync(void)
+{
+    uint32_t a = 0, b, c = 0, d;
+    __asm__ volatile("cpuid" : "+a"(a), "=b"(b), "+c"(c), "=d"(d)::"memory");
+}
+
+uintptr_t kd_interrupts_off(void)
+{
+    uintptr_t flags;
+    __asm__ volatile("pushfq; popq %0; cli" : "=r"(flags)::"memory");
+    return flags;
+}
+
+void kd_interrupts_restore(uintptr_t before)
+{
+    if ((before & 0x200) != 0) {
+        __asm__ volatile("sti" ::: "memory");
+    }
+}
