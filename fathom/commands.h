@@ -1,0 +1,8 @@
+// SPDX-License-Identifier: MIT
+// The subcommands, one file each.
+#pragma once
+
+#include "fathom/options.h"
+
+extern const struct command command_run;
+extern const struct command command_gdb;

@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: MIT
+// The contract of fathom/options.h: values land where the table says, and a mistake is answered
+// with what was probably meant.
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "fathom/options.h"
+
+struct values {
+    const char *arch;
+    unsigned cpus;
+    bool wait;
+};
+static const char *const arches[] = {"x86_64", "riscv64", NULL};
+static const struct option_row rows[] = {
+    {"arch", 'a', OPTION_STRING, offsetof(struct values, arch), "ARCH", "the machine", 0, 0,
+     arches},
+    {"cpus", 'c', OPTION_NUMBER, offsetof(struct values, cpus), "N", "how many", 1, 8, NULL},
+    {"wait", 0, OPTION_FLAG, offsetof(struct values, wait), NULL, "wait", 0, 0, NULL},
+    {0},
+};
+static const struct command command = {"run", "Runs.", NULL, rows, NULL};
+
+static struct error *parse(struct values *values, int *operands, char **argv)
+{
+    int argc = 0;
+    while (argv[argc])
+        argc++;
+    bool helped;
+    return options_parse(&command, argc, argv, values, operands, &helped);
+}
+#define WORDS(...) ((char *[]){"run", __VA_ARGS__, NULL})
+
+static void values_land_where_the_table_says(void **state)
+{
+    (void)state;
+    struct values values = {0};
+    int operands;
+    assert_null(
+        parse(&values, &operands, WORDS("--arch=riscv64", "-c", "8", "--wait", "--", "-x")));
+    assert_string_equal(values.arch, "riscv64");
+    assert_int_equal(values.cpus, 8);
+    assert_true(values.wait);
+    assert_int_equal(operands, 6);
+}
+
+static void expect_error(char **argv, const char *text)
+{
+    struct values values = {0};
+    int operands;
+    struct error *error = parse(&values, &operands, argv);
+    assert_non_null(error);
+    assert_string_equal(error_text(error), text);
+    error_free(error);
+}
+
+static void mistakes_are_answered_with_what_was_meant(void **state)
+{
+    (void)state;
+    expect_error(WORDS("--arhc", "x"), "unknown option '--arhc'; did you mean '--arch'?");
+    expect_error(WORDS("--elephant"),
+                 "unknown option '--elephant'; 'fathom run --help' lists them");
+    expect_error(WORDS("--wiat=1"), "unknown option '--wiat=1'; did you mean '--wait'?");
+    expect_error(WORDS("--cpus", "9"), "--cpus must be a number from 1 to 8, not '9'");
+    expect_error(WORDS("--cpus", "-1"), "--cpus must be a number from 1 to 8, not '-1'");
+    expect_error(WORDS("--cpus"), "--cpus needs a value");
+    expect_error(WORDS("--arch", "riscv"), "--arch cannot be 'riscv'; did you mean 'riscv64'?");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(values_land_where_the_table_says),
+        cmocka_unit_test(mistakes_are_answered_with_what_was_meant),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
