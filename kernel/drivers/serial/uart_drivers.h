@@ -1,0 +1,9 @@
+// SPDX-License-Identifier: MIT
+// The kinds of UART there are drivers for.
+#pragma once
+
+#include "kernel/drivers/serial/uart.h"
+
+extern const struct uart_driver uart_driver_16550_port;
+extern const struct uart_driver uart_driver_16550_mmio;
+extern const struct uart_driver uart_driver_pl011;
