@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: MIT
+// Crashes on purpose, one for each kind of mistake the kernel claims to catch. They run in a
+// thread of their own, so that its name stands in the report.
+#include <errno.h>
+#include <string.h>
+
+#include "kernel/arch/cpu.h"
+#include "kernel/lib/base.h"
+#include "kernel/log/log.h"
+#include "kernel/mm/kmalloc.h"
+#include "kernel/panic.h"
+#include "kernel/sched/thread.h"
+#include "kernel/shell/command.h"
+#include "kernel/sync/lock.h"
+#include "kernel/time/time.h"
+
+struct crash {
+    const char *kind, *summary;
+    void (*run)(void);
+};
+
+// What the compiler must not see through.
+static volatile uintptr_t null_address;
+static volatile uintptr_t wild_address = 0x0000123456789abc;
+static volatile int zero;
+
+static void crash_null(void)
+{
+    *(volatile int *)null_address = 1;
+}
+
+static void crash_jump(void)
+{
+    ((void (*)(void))wild_address)();
+}
+
+static void crash_assert(void)
+{
+    ASSERT(zero == 1);
+}
+
+static __noinline unsigned recurse(unsigned depth)
+{
+    volatile char frame[256];
+    frame[depth % sizeof frame] = (char)depth;
+    if (zero) // the compiler must not see that there is no way out
+        return 0;
+    return recurse(depth + 1) + (unsigned)frame[0];
+}
+
+static void crash_stack(void)
+{
+    log_info("%u", recurse(1));
+}
+
+static void crash_divide(void)
+{
+    log_info("%d", 1 / zero);
+}
+
+static SPINLOCK(RANK_TEST_SPIN_OUTER) outer_lock = LOCK_INIT("crash outer");
+static SPINLOCK(RANK_TEST_SPIN_INNER) inner_lock = LOCK_INIT("crash inner");
+
+// Out of line: where the compiler sees both it refuses.
+static __noinline void take_outer(void)
+{
+    WITH (&outer_lock)
+        arch_cpu_relax();
+}
+
+static void crash_double_lock(void)
+{
+    WITH (&outer_lock)
+        take_outer();
+}
+
+static void crash_lock_order(void)
+{
+    WITH (&inner_lock)
+        take_outer();
+}
+
+// Ends only when the debugger changes the variable: something to find with Ctrl-C.
+static volatile bool hang_on = true;
+
+static void crash_hang(void)
+{
+    irq_state_t state = arch_irq_save();
+    while (hang_on)
+        arch_cpu_relax();
+    arch_irq_restore(state);
+    hang_on = true;
+}
+
+static void crash_use_after_free(void)
+{
+    volatile uint64_t *object = kmalloc(64);
+    if (!object)
+        return;
+    kfree((void *)object);
+    object[1] = 0x5a5a;
+    // Without the address sanitizer the write is found when the object is handed out again.
+    for (unsigned i = 0; i < 4096; i++)
+        kfree(kmalloc(64));
+}
+
+static const struct crash crashes[] = {
+    {"null", "write through a null pointer", crash_null},
+    {"jump", "call a wild address", crash_jump},
+    {"assert", "fail an assertion", crash_assert},
+    {"stack", "recurse until the stack overflows", crash_stack},
+    {"divide", "divide by zero", crash_divide},
+    {"doublelock", "take a spin lock twice", crash_double_lock},
+    {"lockorder", "take two locks in the wrong order", crash_lock_order},
+    {"hang", "spin with interrupts off until hang_on is cleared by a debugger", crash_hang},
+    {"uaf", "write to freed memory", crash_use_after_free},
+};
+
+static void crash_thread(void *argument)
+{
+    const struct crash *crash = argument;
+    crash->run();
+    log_warn("crash %s: survived", crash->kind);
+}
+
+static int crash_run(struct command_call *call)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(crashes) && call->argc == 2; i++) {
+        if (strcmp(call->argv[1], crashes[i].kind) != 0)
+            continue;
+        struct thread *thread;
+        int status =
+            thread_create("crash", PRIORITY_NORMAL, 0, crash_thread, (void *)&crashes[i], &thread);
+        if (status < 0)
+            return status;
+        thread_detach(thread);
+        return 0;
+    }
+    kd_text_string(call->out, "crash KIND, where KIND is one of\n");
+    for (size_t i = 0; i < ARRAY_SIZE(crashes); i++)
+        kd_text_printf(call->out, "  %-12s %s\n", crashes[i].kind, crashes[i].summary);
+    return -EINVAL;
+}
+
+COMMAND_RUNNING_ONLY(crash, "crash", "crash KIND", "break the kernel on purpose", crash_run,
+                     "Without KIND: the list of kinds.");
