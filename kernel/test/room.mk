@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: MIT
+kernel.sources += kernel/test/ktest.c
