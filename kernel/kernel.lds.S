@@ -56,7 +56,6 @@ SECTIONS
     TABLE(param)
     TABLE(driver)
     TABLE(ktest)
-    TABLE(crash)
     .init_array : AT(ADDR(.init_array) - KERNEL_LINK_ADDRESS + KERNEL_LOAD_ADDRESS) {
         __init_array_start = .;
         KEEP(*(SORT(.init_array.*) .init_array))

@@ -68,6 +68,10 @@ void arch_boot_info(uint64_t boot_hw_id, paddr_t handoff);
 // (kernel messages before the serial drivers). It uses boot_info.uart[0] when that is known.
 void arch_early_putc(char c);
 
+// The interrupt that pin 1..4 (INTA..INTD) of a device on a root bus raises, in this machine's
+// numbering; -1: unknown. Level-triggered.
+int arch_pci_irq(unsigned bus, unsigned slot, unsigned pin);
+
 // First C function after the machine's start code, on the boot CPU's static stack, boot mappings,
 // interrupts off.
 _Noreturn void kernel_main(uint64_t boot_hw_id, paddr_t handoff);

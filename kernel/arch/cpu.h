@@ -58,6 +58,7 @@ void arch_irq_cpu_init(void); // each CPU, the boot CPU too
 enum ipi {
     IPI_RESCHEDULE, // -> sched_ipi()
     IPI_CALL,       // -> smp_call_ipi()
+    IPI_CONSOLE,    // input has come in NMI context -> console_kick()
     IPI_COUNT,
 };
 // To the CPUs of the mask (bit = cpu->index; may include this one). Any context.

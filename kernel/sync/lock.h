@@ -34,6 +34,7 @@ enum lock_rank {
     RANK_IRQ_TABLE,
     RANK_PCI_CONFIG,
     RANK_THREAD_LIST,
+    RANK_CONSOLE_INPUT,
     RANK_WAIT, // condition variables, mutex queues, joiners
     RANK_RUN_QUEUE,
     RANK_TIMER,
@@ -41,7 +42,6 @@ enum lock_rank {
     RANK_VMAP,
     RANK_PAGE,
     RANK_FIXMAP,
-    RANK_CONSOLE, // console output: may be taken while logging from anywhere
     RANK_LAST_,
 };
 #include "kernel/sync/lock_types.h"
