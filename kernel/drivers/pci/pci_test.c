@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: MIT
+// The PCI contract, on whatever devices the machine has: BARs do not overlap, capability lists
+// end, and an MSI-X message raised by a device arrives as the interrupt it was set up for.
+#include <errno.h>
+
+#include "kernel/cpu/cpu.h"
+#include "kernel/drivers/pci/pci.h"
+#include "kernel/irq/irq.h"
+#include "kernel/mm/mapping.h"
+#include "kernel/test/ktest.h"
+#include "kernel/time/time.h"
+
+static bool bars_overlap(const struct pci_bar *a, const struct pci_bar *b)
+{
+    return a->bytes && b->bytes && a->io == b->io && a->base < b->base + b->bytes &&
+           b->base < a->base + a->bytes;
+}
+
+static void expect_apart(const struct pci_device *a, const struct pci_device *b)
+{
+    for (unsigned i = 0; i < PCI_BARS; i++)
+        for (unsigned j = 0; j < PCI_BARS; j++)
+            EXPECT((a == b && i == j) || !bars_overlap(&a->bar[i], &b->bar[j]));
+}
+
+KTEST(pci, bars, "no two BARs overlap")
+{
+    for (struct pci_device *a = pci_next(NULL); a; a = pci_next(a))
+        for (struct pci_device *b = pci_next(NULL); b; b = pci_next(b))
+            expect_apart(a, b);
+}
+
+KTEST(pci, capabilities, "a capability that is not there is not found")
+{
+    for (struct pci_device *device = pci_next(NULL); device; device = pci_next(device))
+        EXPECT_EQ(pci_capability(device, 0xfe, 0), 0);
+}
+
+// Intel 82574 (data sheet 10.2.4): a network controller whose driver can raise its own interrupts.
+enum {
+    NIC_VENDOR = 0x8086,
+    NIC_DEVICE = 0x10d3,
+    NIC_CAUSE_SET = 0xc8 / 4,
+    NIC_MASK_SET = 0xd0 / 4,
+    NIC_MASK_CLEAR = 0xd8 / 4,
+    NIC_VECTORS = 0xe4 / 4,
+    NIC_CAUSE_OTHER = 1 << 24,
+    NIC_VECTOR_OTHER_SHIFT = 16,
+    NIC_VECTOR_VALID = 8,
+};
+
+static volatile unsigned messages;
+
+static void count_message(struct kd_frame *frame, void *argument)
+{
+    (void)frame;
+    (void)argument;
+    messages = messages + 1;
+}
+
+KTEST(pci, msix, "a device's MSI-X message arrives")
+{
+    struct pci_device *nic = pci_find(NIC_VENDOR, NIC_DEVICE);
+    if (!nic)
+        ktest_skip("no Intel 82574 on this machine");
+    int irq;
+    int count = pci_msix_enable(nic, &irq, 1);
+    if (count == -ENOTSUP)
+        ktest_skip("this machine's interrupt controller takes no messages");
+    EXPECT_EQ(count, 1);
+    volatile uint32_t *registers = pci_map_bar(nic, 0);
+    EXPECT(registers);
+    messages = 0;
+    EXPECT_EQ(irq_request(irq, IRQ_EDGE_RISING, IRQ_ORDINARY, count_message, NULL, "msix test"), 0);
+    registers[NIC_VECTORS] = NIC_VECTOR_VALID << NIC_VECTOR_OTHER_SHIFT;
+    registers[NIC_MASK_SET] = NIC_CAUSE_OTHER;
+    registers[NIC_CAUSE_SET] = NIC_CAUSE_OTHER;
+    for (uint64_t end = clock_ns() + 10 * NSEC_PER_SEC; !messages && clock_ns() < end;)
+        arch_cpu_relax();
+    registers[NIC_MASK_CLEAR] = UINT32_MAX;
+    irq_release(irq);
+    pci_msix_disable(nic, &irq, 1);
+    device_unmap(registers, nic->bar[0].bytes);
+    EXPECT_EQ(messages, 1);
+}
