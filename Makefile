@@ -10,6 +10,8 @@
 #   plain.sources           those of them to be compiled without sanitizers and stack protector:
 #                           the debugger, exception entry, UART and panic paths. All of gdbstub
 #                           and kdebug are, without being listed here.
+#   debugger.sources        plain ones that are the debugger's own altogether (the UART drivers):
+#                           no breakpoint may be put in them
 #   gdbstub.sources, kdebug.sources, kdebug.sources.ARCH
 #   ROOM.includes           the rooms ROOM's files may include headers of
 #   host.sources            sources of the fathom command

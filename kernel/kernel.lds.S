@@ -22,14 +22,11 @@ SECTIONS
     .text : AT(ADDR(.text) - KERNEL_LINK_ADDRESS + KERNEL_LOAD_ADDRESS) {
         __text_start = .;
         KEEP(*(.text.boot))
-        *(EXCLUDE_FILE(*/gdbstub/*.o */kdebug/*.o) .text.hot .text.hot.*)
-        *(EXCLUDE_FILE(*/gdbstub/*.o */kdebug/*.o) .text .text.unlikely .text.unlikely.* .text.startup .text.startup.*)
+        *(.text.hot .text.hot.* .text .text.unlikely .text.unlikely.* .text.startup)
         . = ALIGN(64);
         __debugger_text_start = .;
         *(.text.debugger)
         *(.text.entry)
-        */gdbstub/*.o(.text .text.*)
-        */kdebug/*.o(.text .text.*)
         __debugger_text_end = .;
         *(.text.*)
         . = ALIGN(4096);

@@ -32,7 +32,10 @@ kasan.offset.riscv64 := 0xdfffffff00000000
 hardening := -fsanitize=undefined -fsanitize-undefined-trap-on-error -fstack-protector-strong
 plain     := -fno-stack-protector
 
-plain.all = $(gdbstub.sources) $(kdebug.sources) $(kdebug.sources.$(1)) $(plain.sources)
+# What is the debugger's altogether lies in .text.debugger, where no breakpoint may be put.
+debugger.all  = $(gdbstub.sources) $(kdebug.sources) $(kdebug.sources.$(1)) $(debugger.sources)
+plain.all     = $(call debugger.all,$(1)) $(plain.sources)
+debugger-text := $(foreach s,.text .text.unlikely .text.hot,--rename-section $(s)=.text.debugger)
 
 # $(call kernel-rules,ARCH)
 define kernel-rules
@@ -55,6 +58,7 @@ $$(out.$(1))/obj/%.o: %.c $$(out.$(1))/gen/offsets.h make/kernel.mk
 	$$(Q)$$(cc.$(1)) $$(all-cflags.$(1)) \
 	    $$(if $$(filter $$<,$$(call plain.all,$(1))),$$(plain),$$(hardening) $$(guard.$(1)) $$(kasan.$(1))) \
 	    -MMD -MP -c $$< -o $$@
+	$$(if $$(filter $$<,$$(call debugger.all,$(1))),$$(Q)$$(cross.$(1))objcopy $$(debugger-text) $$@)
 
 $$(out.$(1))/obj/%.o: %.S $$(out.$(1))/gen/offsets.h make/kernel.mk
 	$$(call say,AS,$$@)
