@@ -18,6 +18,7 @@ void offsets(void)
     OFFSET(CPU_HW_ID, struct cpu, hw_id);
     OFFSET(CPU_MACHINE, struct cpu, machine);
     EMIT(CPU_BYTES, sizeof(struct cpu));
+    EMIT(CPU_COUNT_MAX, CPU_MAX);
     OFFSET(THREAD_STACK_CANARY, struct thread, stack_canary);
     OFFSET(THREAD_CPU, struct thread, cpu);
     OFFSET(THREAD_SP, struct thread, sp);
