@@ -40,10 +40,10 @@ struct kd_thread {
     char name[32];
     char wait[32]; // what it waits for, or empty
     enum kd_thread_state state;
-    unsigned cpu;       // where it runs or ran last
+    unsigned cpu; // where it runs or ran last
     uint8_t priority;
     uintptr_t stack_low, stack_high; // bounds for unwinding; 0, 0 unknown
-    uintptr_t handle;   // the kernel's own, for thread_frame()
+    uintptr_t handle;                // the kernel's own, for thread_frame()
 };
 
 struct kd_symbol {
@@ -120,7 +120,7 @@ struct kdebug_kernel {
 // -- setting up -------------------------------------------------------------------------------
 
 enum kd_mode {
-    KD_OFF,  // nothing on a line can enter; a panic prints and obeys `panic=`
+    KD_OFF, // nothing on a line can enter; a panic prints and obeys `panic=`
     KD_ON,
     KD_WAIT, // as KD_ON; the kernel calls kdebug_break() once its port works
 };

@@ -30,6 +30,7 @@ struct kd_machine_caps {
     bool watch_before_access;      // the watched access has not happened when the trap comes
     bool watch_read_only;          // the hardware can watch reads alone
     uint8_t stack_slot_bytes;      // a saved return address and frame pointer: 8
+    int8_t frame_record_offset;    // from the frame pointer to the saved pair {fp, return address}
 };
 extern const struct kd_machine_caps kd_machine;
 
@@ -73,28 +74,29 @@ enum kd_trap_kind kd_trap_classify(struct kd_frame *frame, uint64_t code, uint64
 // instruction with interrupts masked; end() undoes that in the frame at the step trap and corrects
 // what the instruction saw or changed of the interrupt mask (pushf, popf, cli, sti, mrs daif, csrr
 // sstatus, iretq, eret, sret), so that the frame is what it would have been without the step.
-// Without it, begin() and end() only mask and correct, and the core plants breakpoints at the
-// targets. `state` lives from begin to end.
+// Without it, or when `single` is false, begin() and end() only mask and correct, and the core
+// plants breakpoints at the targets. `state` lives from begin to end.
 struct kd_step_state {
-    uint64_t saved[4];  // the machine's own
-    uint8_t insn[16];   // bytes at pc at begin
+    uint64_t saved[4]; // the machine's own
+    uint8_t insn[16];  // bytes at pc at begin
     uint8_t insn_length;
 };
-void kd_step_begin(struct kd_frame *frame, struct kd_step_state *state);
+void kd_step_begin(struct kd_frame *frame, struct kd_step_state *state, bool single);
 void kd_step_end(struct kd_frame *frame, const struct kd_step_state *state);
-// Some instructions are done by the debugger itself, since run under a step they would see or change
-// the wrong thing or never end: those that read or write the interrupt mask, those that wait for an
-// interrupt, and on machines that keep the return address of an exception in a register, what loads
-// that register and returns through it (the step's own trap overwrites it). True: the frame is as
-// the instruction leaves it. While `loaded` says so, the frame can only be stepped, up to the
-// exception return: the registers are lost when the CPU runs.
+// Some instructions are done by the debugger itself, since run under a step they would see or
+// change the wrong thing or never end: those that read or write the interrupt mask, those that wait
+// for an interrupt, and on machines that keep the return address of an exception in a register,
+// what loads that register and returns through it (the step's own trap overwrites it). True: the
+// frame is as the instruction leaves it. While `loaded` says so, the frame can only be stepped, up
+// to the exception return: the registers are lost when the CPU runs.
 struct kd_return_state {
     uint64_t pc, status;
     bool pc_loaded, status_loaded;
 };
 bool kd_step_emulate(struct kd_frame *frame, struct kd_return_state *state);
 // The addresses control may reach after the instruction at pc, at most two; returns how many.
-// An instruction that cannot be read or decoded gives 0.
+// An instruction that cannot be read or decoded gives 0. The second one of a call is where it
+// returns to.
 unsigned kd_step_targets(const struct kd_frame *frame, uintptr_t targets[2]);
 // An atomic sequence (LR/SC, LDXR/STXR) that starts at pc must run without a trap inside. Fills
 // in where it can be left, at most four addresses; 0 when pc is not at one.
@@ -124,8 +126,8 @@ bool kd_hw_resume_once(struct kd_frame *frame);
 uintptr_t kd_interrupts_off(void);
 void kd_interrupts_restore(uintptr_t before);
 
-// -- entry. Executes a breakpoint instruction, which stands at kd_break_insn and belongs to nobody's
-// table: how kdebug_break() gets a frame that can be stepped.
+// -- entry. Executes a breakpoint instruction, which stands at kd_break_insn and belongs to
+// nobody's table: how kdebug_break() gets a frame that can be stepped.
 void kd_break_trap(void);
 extern const char kd_break_insn[];
 // Runs fn(argument) on the stack that ends at `top` and returns its result.

@@ -2,7 +2,8 @@
 # The debugger inside the kernel. The machine-dependent files have the same names on each machine.
 kdebug.includes := kdebug gdbstub
 
-kdebug.sources := kdebug/text.c
+kdebug.sources := $(addprefix kdebug/, text.c core.c step.c breakpoint.c memory.c thread.c gdb.c \
+    backtrace.c regs.c panic.c)
 $(foreach a,x86_64 aarch64 riscv64,$(eval kdebug.sources.$(a) := \
     $(addprefix kdebug/arch/$(a)/,entry.S registers.c trap.c step.c hw.c)))
 

@@ -17,12 +17,12 @@ typedef void kd_text_sink(struct kd_text *text, const char *characters, size_t l
 
 struct kd_text {
     char *buffer;
-    size_t size;     // of buffer
-    size_t length;   // characters in buffer now
-    size_t total;    // characters written in all, also those that did not fit
+    size_t size;        // of buffer
+    size_t length;      // characters in buffer now
+    size_t total;       // characters written in all, also those that did not fit
     kd_text_sink *sink; // NULL: a plain buffer, always terminated; what does not fit is dropped
-    void *context;   // the sink's own
-    bool colour;     // the reader is a terminal that understands ANSI colours
+    void *context;      // the sink's own
+    bool colour;        // the reader is a terminal that understands ANSI colours
 };
 
 // A plain buffer: always NUL-terminated when size > 0.

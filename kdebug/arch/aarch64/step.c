@@ -12,11 +12,14 @@ enum {
     PSTATE_SS = 1 << 21,
 };
 
-void kd_step_begin(struct kd_frame *frame, struct kd_step_state *state)
+void kd_step_begin(struct kd_frame *frame, struct kd_step_state *state, bool single)
 {
     state->saved[0] = frame->pstate;
-    frame->pstate = (frame->pstate & ~(uint64_t)PSTATE_D) | PSTATE_I | PSTATE_F | PSTATE_SS;
-    kd_hardware_step(true);
+    frame->pstate = (frame->pstate & ~(uint64_t)PSTATE_D) | PSTATE_I | PSTATE_F;
+    if (single) {
+        frame->pstate |= PSTATE_SS;
+        kd_hardware_step(true);
+    }
 }
 
 void kd_step_end(struct kd_frame *frame, const struct kd_step_state *state)

@@ -158,6 +158,7 @@ const struct kd_machine_caps kd_machine = {
     .watch_before_access = true,
     .watch_read_only = true,
     .stack_slot_bytes = 8,
+    .frame_record_offset = -16,
 };
 
 #define SYSTEM_CASE(number, name)                                                                  \

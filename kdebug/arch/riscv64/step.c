@@ -40,8 +40,9 @@ static unsigned read_insn(uintptr_t pc, uint32_t *insn)
     return 4;
 }
 
-void kd_step_begin(struct kd_frame *frame, struct kd_step_state *state)
+void kd_step_begin(struct kd_frame *frame, struct kd_step_state *state, bool single)
 {
+    (void)single;
     state->saved[0] = frame->sstatus;
     frame->sstatus &= ~(uint64_t)SSTATUS_SPIE;
 }
@@ -226,11 +227,13 @@ unsigned kd_step_targets(const struct kd_frame *frame, uintptr_t targets[2])
         return 0;
     case 2:
         targets[0] = target_of_compressed(frame, insn);
-        return 1;
+        targets[1] = pc + 2;
+        return (insn & 0xf07f) == 0x9002 ? 2 : 1; // C.JALR
     default:
         break;
     }
-    targets[0] = pc + 4;
+    targets[0] = targets[1] = pc + 4;
+    unsigned count = 1;
     switch (field(insn, 6, 0)) {
     case OPCODE_BRANCH:
         if (branch_taken(frame, insn)) {
@@ -241,14 +244,16 @@ unsigned kd_step_targets(const struct kd_frame *frame, uintptr_t targets[2])
         targets[0] =
             (frame->x[field(insn, 19, 15)] + (uintptr_t)sign_extend(field(insn, 31, 20), 12)) &
             ~UINT64_C(1);
+        count = field(insn, 11, 7) != 0 ? 2 : 1;
         break;
     case OPCODE_JAL:
         targets[0] = pc + (uintptr_t)jal_offset(insn);
+        count = field(insn, 11, 7) != 0 ? 2 : 1;
         break;
     default:
         break;
     }
-    return 1;
+    return count;
 }
 
 // -- LR/SC (unprivileged ISA 8.2, 8.3)

@@ -160,6 +160,7 @@ const struct kd_machine_caps kd_machine = {
     .watch_before_access = false,
     .watch_read_only = false,
     .stack_slot_bytes = 8,
+    .frame_record_offset = 0,
 };
 
 static uint64_t msr_read(uint32_t number)

@@ -28,7 +28,7 @@ static bool is_prefix(uint8_t byte)
     }
 }
 
-void kd_step_begin(struct kd_frame *frame, struct kd_step_state *state)
+void kd_step_begin(struct kd_frame *frame, struct kd_step_state *state, bool single)
 {
     state->insn_length =
         (uint8_t)kd_mem_copy(state->insn, (const void *)frame->rip, sizeof(state->insn) - 1);
@@ -43,7 +43,7 @@ void kd_step_begin(struct kd_frame *frame, struct kd_step_state *state)
     state->saved[SAVED_OPCODE] = at < state->insn_length ? state->insn[at] : 0;
     state->saved[SAVED_RFLAGS] = frame->rflags;
     state->saved[SAVED_PC] = frame->rip;
-    frame->rflags = (frame->rflags & ~(uint64_t)RFLAGS_IF) | RFLAGS_TF;
+    frame->rflags = (frame->rflags & ~(uint64_t)RFLAGS_IF) | (single ? RFLAGS_TF : 0);
 }
 
 void kd_step_end(struct kd_frame *frame, const struct kd_step_state *state)
