@@ -53,6 +53,7 @@ void irq_enter(struct kd_frame *frame);
 void irq_exit(struct kd_frame *frame);
 void irq_dispatch(int irq, struct kd_frame *frame);
 void irq_spurious(int irq); // counted, logged once a line
+uint64_t irq_spurious_total(void);
 
 // The frame of the interrupt this CPU is handling, NULL outside.
 struct kd_frame *irq_frame(void);

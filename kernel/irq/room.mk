@@ -1,0 +1,4 @@
+# SPDX-License-Identifier: MIT
+kernel.sources += \
+    kernel/irq/irq.c \
+    kernel/irq/irq_command.c
