@@ -1,0 +1,4 @@
+# SPDX-License-Identifier: MIT
+kernel.sources += \
+    kernel/cpu/cpu.c \
+    kernel/cpu/smp.c
