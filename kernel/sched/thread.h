@@ -6,15 +6,16 @@
 #include "kernel/cpu/cpu.h"
 #include "kernel/lib/base.h"
 #include "kernel/lib/list.h"
+#include "kernel/sync/lock.h"
 #include "kernel/time/time.h"
 
-#define THREAD_NAME_MAX    32
-#define PRIORITY_IDLE      0
-#define PRIORITY_LOW       8
-#define PRIORITY_NORMAL    16
-#define PRIORITY_HIGH      24
-#define PRIORITY_MAX       31
-#define THREAD_LOCKS_MAX   8 // held at once
+#define THREAD_NAME_MAX  32
+#define PRIORITY_IDLE    0
+#define PRIORITY_LOW     8
+#define PRIORITY_NORMAL  16
+#define PRIORITY_HIGH    24
+#define PRIORITY_MAX     31
+#define THREAD_LOCKS_MAX 8 // held at once
 
 enum thread_state {
     THREAD_READY,   // on a run queue
@@ -33,8 +34,8 @@ struct held_lock {
 struct thread {
     // Machines read these four from assembly (build/<arch>/gen/offsets.h has their offsets).
     uint64_t stack_canary;
-    struct cpu *cpu; // where it runs or ran last
-    uintptr_t sp;    // while it does not run
+    struct cpu *cpu;     // where it runs or ran last
+    uintptr_t sp;        // while it does not run
     uintptr_t stack_low; // first usable byte; the guard lies below
 
     uintptr_t stack_high;
@@ -53,7 +54,8 @@ struct thread {
     void (*entry)(void *);
     void *argument;
     bool detached;
-    struct list joiners;
+    bool gone; // exited and off its CPU for good: only its memory is left
+    struct condition exited;
     uint64_t cpu_ns, switches, started_ns;
     struct held_lock held[THREAD_LOCKS_MAX];
     unsigned held_count;
@@ -87,12 +89,12 @@ void preempt_enable(void);
 // The first thread of each CPU: `boot` adopts the running context (becomes the idle thread of
 // secondary CPUs). Called before anything else of this header; needs no memory.
 struct thread *sched_boot_thread(struct cpu *cpu);
-void sched_init(void);                  // boot CPU, once kmalloc works
-void sched_cpu_init(struct cpu *cpu);   // each CPU: run queue, idle thread
-_Noreturn void sched_idle_loop(void);   // what a CPU does with nothing to do
+void sched_init(void);                              // boot CPU, once kmalloc works
+void sched_cpu_init(struct cpu *cpu);               // each CPU: run queue, idle thread
+_Noreturn void sched_idle_loop(void);               // what a CPU does with nothing to do
 _Noreturn void thread_start(struct thread *thread); // first C code of a new thread
-void sched_ipi(void);                   // IPI_RESCHEDULE arrived
-void sched_preempt(void);               // end of an interrupt: switch if needed
+void sched_ipi(void);                               // IPI_RESCHEDULE arrived
+void sched_preempt(void);                           // end of an interrupt: switch if needed
 
 // All threads in the order of creation, without locks, for a stopped machine: *cursor starts at
 // NULL. Ends after 4096 or at a link that is not a thread.
