@@ -106,6 +106,7 @@ start_long:
     /* The compiler reads the canary through gs from the first C function on. */
     movq $cpus, %rax
     movq %rax, CPU_SELF(%rax)
+    movq $boot_stack_high, CPU_BOOT_STACK(%rax)
     movq %rax, %rdx
     shrq $32, %rdx
     movl $MSR_GS_BASE, %ecx

@@ -59,12 +59,12 @@ static inline uint64_t fault_address(void)
 }
 
 // A push into the guard page faults; delivering that faults too, and the CPU makes the two a
-// double fault in which CR2 still names the first push.
+// double fault in which CR2 still names the first push. (A plain page fault in a guard page may be
+// anyone's access, the debugger's included: trap_exception() looks at the address.)
 static __debugger_text bool overflowed(const struct kd_frame *frame, uint64_t address)
 {
-    return stack_guard_hit(address, &(uintptr_t){0}) ||
-           (frame->vector == VECTOR_DOUBLE_FAULT &&
-            stack_guard_hit(frame->rsp - sizeof(uint64_t), &(uintptr_t){0}));
+    uintptr_t low;
+    return stack_guard_hit(address, &low) || stack_guard_hit(frame->rsp - sizeof(uint64_t), &low);
 }
 
 static __debugger_text void exception(struct kd_frame *frame)
@@ -78,21 +78,18 @@ static __debugger_text void exception(struct kd_frame *frame)
     };
     enum trap_class class = row->class;
     enum trap_access access = TRAP_READ;
-    if (frame->vector == VECTOR_PAGE_FAULT || frame->vector == VECTOR_DOUBLE_FAULT) {
-        trap.fault_address = fault_address();
-        trap.has_address = frame->vector == VECTOR_PAGE_FAULT;
-    }
     if (frame->vector == VECTOR_PAGE_FAULT) {
+        trap.has_address = true;
+        trap.fault_address = fault_address();
         if (frame->error & FAULT_FETCH)
             access = TRAP_EXECUTE;
         else if (frame->error & FAULT_WRITE)
             access = TRAP_WRITE;
-    }
-    if ((frame->vector == VECTOR_PAGE_FAULT || frame->vector == VECTOR_DOUBLE_FAULT) &&
-        overflowed(frame, trap.fault_address)) {
+    } else if (frame->vector == VECTOR_DOUBLE_FAULT && overflowed(frame, fault_address())) {
         class = TRAP_STACK_OVERFLOW;
-        trap.has_address = true;
         access = TRAP_WRITE;
+        trap.has_address = true;
+        trap.fault_address = fault_address();
     }
     trap_exception(frame, class, access, &trap);
 }
@@ -124,35 +121,27 @@ static __debugger_text void nmi(struct kd_frame *frame)
 
 static __debugger_text void interrupt(struct kd_frame *frame)
 {
-    struct cpu *cpu = this_cpu();
     if (frame->vector == VECTOR_SPURIOUS ||
         (frame->vector >= VECTOR_LEGACY && frame->vector < VECTOR_IRQ_FIRST))
         return;
     irq_enter(frame);
     switch (frame->vector) {
     case VECTOR_TIMER:
-        cpu->timer_count++;
         lapic_eoi();
         timer_vector();
         break;
     case VECTOR_RESCHEDULE:
-        cpu->ipi_count++;
         lapic_eoi();
         sched_ipi();
         break;
     case VECTOR_CALL:
-        cpu->ipi_count++;
         lapic_eoi();
         smp_call_ipi();
         break;
-    default: {
-        int irq = ioapic_vector_irq(frame->vector);
-        if (irq >= 0)
-            irq_dispatch(irq, frame);
-        else
-            irq_spurious((int)frame->vector);
+    default:
+        irq_dispatch(ioapic_vector_irq((unsigned)frame->vector), frame);
         lapic_eoi();
-    }
+        break;
     }
     irq_exit(frame);
 }
