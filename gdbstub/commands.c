@@ -21,7 +21,7 @@ const struct gdb_packet *gdb_packet_row(size_t index)
     return NULL;
 }
 
-// Takes the row's name off the request if it is the one meant.
+// Takes the row's name and separator off the request if it is the one meant.
 static bool packet_matches(const struct gdb_packet *packet, struct gdb_cursor *request)
 {
     struct gdb_cursor behind = *request;
@@ -32,6 +32,7 @@ static bool packet_matches(const struct gdb_packet *packet, struct gdb_cursor *r
         int next = gdb_cursor_peek(&behind);
         if (next >= 0 && (next == '\0' || !strchr(packet->separators, next)))
             return false;
+        gdb_cursor_skip(&behind, 1);
     }
     *request = behind;
     return true;

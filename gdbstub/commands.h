@@ -9,7 +9,7 @@
 
 // A handler returns 0 when the reply is complete in `reply`, GDB_NO_REPLY when nothing is to be
 // sent, -ENOTSUP for the empty reply, another negative errno for an error, worded in `error` or
-// by the errno. `arguments` stands behind the packet's name; what was written to `reply` before
+// by the errno. `arguments` stands behind the packet's name and separator; what was written to `reply` before
 // an error is dropped.
 #define GDB_NO_REPLY 1
 typedef int gdb_handler_t(struct gdbstub *stub, struct gdb_cursor *arguments,
@@ -17,7 +17,8 @@ typedef int gdb_handler_t(struct gdbstub *stub, struct gdb_cursor *arguments,
 
 struct gdb_packet {
     const char *name; // how the body begins
-    // Which characters may follow the name. "": nothing may. NULL: the arguments follow at once.
+    // Which characters may separate name and arguments; without arguments there is none. "": there
+    // are no arguments. NULL: they follow at once.
     const char *separators;
     gdb_handler_t *handle;
     // gdb before 15 takes E.text in answer to this one for data: it gets a number instead.

@@ -15,14 +15,14 @@ void gdb_features_read(struct gdbstub *stub, struct gdb_cursor *arguments)
     stub->swbreak_known = false;
     stub->hwbreak_known = false;
     stub->error_text = false;
-    while (gdb_cursor_accept(arguments, ';') || gdb_cursor_accept(arguments, ':')) {
+    while (gdb_cursor_left(arguments) > 0) {
         if (gdb_cursor_accept_text(arguments, "swbreak+"))
             stub->swbreak_known = true;
         else if (gdb_cursor_accept_text(arguments, "hwbreak+"))
             stub->hwbreak_known = true;
         else if (gdb_cursor_accept_text(arguments, "error-message+"))
             stub->error_text = true;
-        while (gdb_cursor_left(arguments) > 0 && gdb_cursor_peek(arguments) != ';')
+        while (gdb_cursor_left(arguments) > 0 && !gdb_cursor_accept(arguments, ';'))
             gdb_cursor_skip(arguments, 1);
     }
 }
@@ -31,7 +31,8 @@ void gdb_put_features(struct gdbstub *stub, struct gdb_writer *reply)
 {
     gdb_put_text(reply, "PacketSize=");
     gdb_put_hex(reply, GDB_PACKET_BYTES);
-    gdb_put_text(reply, ";QStartNoAckMode+;qXfer:features:read+;swbreak+;hwbreak+;vContSupported+");
+    gdb_put_text(reply, ";QStartNoAckMode+;qXfer:features:read+;qXfer:threads:read+;swbreak+;"
+                        "hwbreak+;vContSupported+");
     if (stub->error_text)
         gdb_put_text(reply, ";error-message+");
 }

@@ -45,6 +45,7 @@ struct gdb_machine {
     uint16_t register_count;
     uint16_t general_count; // rows in the g packet
     uint16_t pc, sp, fp;    // row indices, expedited in stop replies
+    uint16_t link;          // the same for the return address register; 0: there is none
     uint8_t breakpoint_kinds[4]; // the kinds (= lengths) Z0 accepts, 0 ends
     uint8_t pointer_bytes;
 };

@@ -78,7 +78,12 @@ void gdb_put_stop_reply(struct gdbstub *stub, struct gdb_writer *reply)
     put_reason(stub, reply);
     put_expedited(stub, machine->pc, reply);
     put_expedited(stub, machine->sp, reply);
-    put_expedited(stub, machine->fp, reply);
+    if (machine->fp != machine->sp)
+        put_expedited(stub, machine->fp, reply);
+    // gdb looks for the caller of frame 0 at every stop; in a leaf function it is in this register,
+    // and without it gdb would fetch all with g.
+    if (machine->link != 0)
+        put_expedited(stub, machine->link, reply);
 }
 
 static int handle_why(struct gdbstub *stub, struct gdb_cursor *arguments, struct gdb_writer *reply,
@@ -104,6 +109,7 @@ static int resume(struct gdbstub *stub, struct gdb_resume *request, struct gdb_e
         return gdb_fail(error, result == -ENOTSUP ? -EINVAL : result, "cannot be resumed");
     stub->state = GDB_RUNNING;
     stub->stop_owed = true;
+    stub->stepped = request->action != GDB_CONTINUE;
     stub->interrupted = false;
     return GDB_NO_REPLY;
 }
@@ -167,7 +173,6 @@ static struct gdb_resume action_parse(struct gdb_cursor *arguments)
 {
     struct gdb_resume action = {.action = GDB_CONTINUE, .thread = GDB_THREAD_ALL};
 
-    gdb_cursor_expect(arguments, ';');
     if (gdb_cursor_accept(arguments, 's')) {
         action.action = GDB_STEP;
     } else if (gdb_cursor_accept(arguments, 'r')) {
@@ -198,7 +203,7 @@ static int handle_vcont(struct gdbstub *stub, struct gdb_cursor *arguments,
 
     (void)reply;
     request.others_run = request.thread <= 0 && request.action == GDB_CONTINUE;
-    while (!arguments->expected && gdb_cursor_left(arguments) > 0) {
+    while (gdb_cursor_accept(arguments, ';')) {
         struct gdb_resume other = action_parse(arguments);
         if (other.thread > 0)
             several = several || other.thread != request.thread;

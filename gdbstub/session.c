@@ -75,6 +75,8 @@ static void selection_reset(struct gdbstub *stub)
     stub->resumed = GDB_THREAD_ANY;
     stub->listed = 0;
     stub->list_ended = false;
+    stub->stepped = false;
+    stub->list_brief = false;
 }
 
 static void line_reset(struct gdbstub *stub)
@@ -190,6 +192,7 @@ static void request_running(struct gdbstub *stub)
     send_byte(stub, '+');
     gdb_cursor_init(&features, stub->receiver.bytes, stub->receiver.length);
     gdb_cursor_accept_text(&features, "qSupported");
+    gdb_cursor_accept(&features, ':');
     gdb_features_read(stub, &features);
     request_note(stub);
     stub->greeting_held = true;

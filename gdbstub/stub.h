@@ -20,6 +20,8 @@ struct gdbstub {
     gdb_thread_t resumed;  // Hc: whom the old c and s packets mean
     gdb_thread_t listed;   // the last thread told by qfThreadInfo and qsThreadInfo
     bool list_ended;
+    bool stepped;    // the last stop ended a step, and qXfer:threads was not read since
+    bool list_brief; // the qXfer:threads being read has no names
 
     // What this gdb can do, from its qSupported.
     bool greeted;       // qSupported came in this conversation

@@ -122,7 +122,7 @@ static const struct gdb_packet rows[] = {
     {"qC", "", handle_current, false, "the selected thread"},
     {"qfThreadInfo", "", handle_list_first, false, "all threads, beginning"},
     {"qsThreadInfo", "", handle_list_next, false, "all threads, more"},
-    {"qThreadExtraInfo", ",", handle_describe, false, "name and state of a thread, in hex"},
+    {"qThreadExtraInfo", ",", handle_describe, true, "name and state of a thread, in hex"},
 };
 
 const struct gdb_packet_table gdb_thread_packets = GDB_PACKET_TABLE(rows);

@@ -1,0 +1,37 @@
+# SPDX-License-Identifier: MIT
+# Fuzzing with libFuzzer under the address and undefined behaviour sanitizers. A target NAME is
+# tests/fuzz/NAME_fuzz.c with its seeds in tests/fuzz/corpus/NAME/; what it links is listed here.
+# `make fuzz` runs each for FUZZ_SECONDS and keeps what it finds under $(BUILD)/host/fuzz/;
+# `make fuzz-smoke` replays the seeds and then tries for ten seconds, as a test.
+FUZZ_SECONDS ?= 60
+
+fuzz.targets += gdbstub
+fuzz.gdbstub.sources := tests/fuzz/gdbstub_fuzz.c tests/unit/gdbstub_fake.c $(gdbstub.sources)
+
+fuzz.cc = $(CLANG) -std=gnu17 -g -O1 -I. -D_GNU_SOURCE -fno-omit-frame-pointer -Wall -Wextra \
+    -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all
+fuzz.dir = $(BUILD)/host/fuzz
+
+.PRECIOUS: $(BUILD)/host/fuzz/%_fuzz
+.SECONDEXPANSION:
+$(BUILD)/host/fuzz/%_fuzz: $$(fuzz.$$*.sources) $$(wildcard $$*/*.h) tests/fuzz/room.mk
+	$(call say,FUZZ,$@)
+	@mkdir -p $(@D)
+	$(Q)$(fuzz.cc) $(fuzz.$*.sources) -o $@
+
+.PHONY: fuzz fuzz-smoke
+fuzz: $$(addprefix fuzz-run-,$$(fuzz.targets)) ## fuzz every target for FUZZ_SECONDS (60)
+fuzz-smoke: $$(addprefix fuzz-smoke-,$$(fuzz.targets)) ## replay the fuzzing seeds, then try for 10 seconds
+
+fuzz-run-%: $(BUILD)/host/fuzz/%_fuzz
+	@mkdir -p $(fuzz.dir)/corpus/$*
+	$(Q)$< -max_total_time=$(FUZZ_SECONDS) -max_len=40000 -print_final_stats=1 \
+	    -artifact_prefix=$(fuzz.dir)/$*- $(fuzz.dir)/corpus/$* tests/fuzz/corpus/$*
+
+fuzz-smoke-%: $(BUILD)/host/fuzz/%_fuzz
+	@mkdir -p $(fuzz.dir)/corpus/$*
+	$(Q)$< -runs=0 tests/fuzz/corpus/$* 2>$(fuzz.dir)/$*-smoke.log || { cat $(fuzz.dir)/$*-smoke.log; exit 1; }
+	$(Q)$< -max_total_time=10 -max_len=4096 -artifact_prefix=$(fuzz.dir)/$*- \
+	    $(fuzz.dir)/corpus/$* tests/fuzz/corpus/$* 2>$(fuzz.dir)/$*-smoke.log \
+	    || { cat $(fuzz.dir)/$*-smoke.log; exit 1; }
+	@tail -1 $(fuzz.dir)/$*-smoke.log
