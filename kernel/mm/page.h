@@ -11,7 +11,7 @@
 // Zeroed. Panics when there is none.
 void *boot_alloc(size_t bytes, size_t align);
 
-void page_init(void); // boot CPU, after arch_boot_info()
+void page_init(void); // boot CPU, after mapping_init(): it links free pages through the direct map
 
 // 2^order pages, naturally aligned, contents undefined (poisoned in debug builds); -1 when there
 // are none. Interrupt-safe, not NMI.
