@@ -8,7 +8,8 @@
 
 // Builds the final tables and switches this CPU to them; mapping_cpu_init() switches the others.
 // Text is read-execute, read-only data read-only, data and the direct map read-write without
-// execute; the direct map's alias of text and read-only data is read-only as well.
+// execute; the direct map's alias of text and read-only data is read-only as well. After
+// arch_boot_info() and before page_init(): the tables come from boot_alloc().
 void mapping_init(void);
 void mapping_cpu_init(void);
 paddr_t mapping_root(void); // the final root, for the start of other CPUs
