@@ -20,6 +20,10 @@ void slab_cache_destroy(struct slab_cache *cache);
 void *slab_alloc(struct slab_cache *cache); // zeroed, or NULL
 void slab_free(struct slab_cache *cache, void *object);
 
+// Checks the red zones of every object and the poison of every free one; panics at the first that is
+// damaged. Thread context.
+void kmalloc_check(void);
+
 // For leak checks: live objects and bytes over all caches.
 struct kmalloc_stats {
     uint64_t objects, bytes, allocations, failures_injected;
@@ -27,5 +31,5 @@ struct kmalloc_stats {
 void kmalloc_stats(struct kmalloc_stats *out);
 bool slab_info(unsigned *cursor, char *name, size_t name_size, size_t *object_bytes,
                uint64_t *objects, uint64_t *pages); // a walk for `mem`; safe while stopped
-// The next allocation after n more of them fails once; 0 switches it off.
+// The n-th allocation from now on fails, once; 0 switches it off.
 void kmalloc_fail_after(uint64_t n);

@@ -1,0 +1,7 @@
+# SPDX-License-Identifier: MIT
+# Memory: pages, the kernel's address space, objects, and the address sanitizer's run time. What
+# builds the sanitizer's shadow, or walks tables for the debugger, is compiled without it.
+kernel.sources += kernel/mm/boot_alloc.c kernel/mm/page.c kernel/mm/mapping.c kernel/mm/vmap.c \
+    kernel/mm/slab.c kernel/mm/kmalloc.c kernel/mm/report.c kernel/mm/mem_command.c \
+    $(if $(filter kasan,$(CONFIG)),kernel/mm/kasan.c)
+plain.sources  += kernel/mm/boot_alloc.c kernel/mm/mapping.c kernel/mm/kasan.c
