@@ -65,8 +65,8 @@ _Noreturn void kernel_main(uint64_t boot_hw_id, paddr_t handoff)
     kdebug_ops_init(); // the debugger: traps, panics
     kd_cpu_init();
     kdebug_ports_update();
-    page_init();    // page_alloc()
-    mapping_init(); // final page tables: W^X, device_map(), stack_alloc()
+    mapping_init(); // final page tables: W^X, all of RAM in the direct map
+    page_init();    // page_alloc(), device_map(), stack_alloc()
     kmalloc_init(); // kmalloc()
     sched_init();
     sched_cpu_init(cpu); // threads
