@@ -50,8 +50,9 @@ static const struct option_row rows[] = {
     {"wait", 'w', OPTION_FLAG, AT(wait), NULL, "stop in the debugger as early as possible", 0, 0,
      NULL},
     {"gdb", 'g', OPTION_STRING, AT(gdb), "PORT",
-     "where gdb is served on 127.0.0.1 (default 1234), or none for a kernel without a debugger", 0,
-     0, NULL},
+     "where gdb is served on 127.0.0.1 (default 1234; 0: any free port), or none for a kernel "
+     "without a debugger",
+     0, 0, NULL},
     {"line", 0, OPTION_STRING, AT(line), "UART",
      "the serial line gdb talks over: uart0, shared with the console (default), or uart1", 0, 0,
      lines},
@@ -63,17 +64,18 @@ static const struct option_row rows[] = {
 };
 #undef AT
 
-// The port number for --gdb; 0 for none.
-static struct error *gdb_port(const struct run_options *options, unsigned *port)
+// Takes --gdb apart: is there to be a debugger, and on which port? Port 0 is any free one.
+static struct error *gdb_port(const struct run_options *options, bool *debugger, unsigned *port)
 {
     const char *text = options->gdb ? options->gdb : "1234";
+    *debugger = strcmp(text, "none");
     *port = 0;
-    if (!strcmp(text, "none"))
+    if (!*debugger)
         return NULL;
     char *end;
     unsigned long number = strtoul(text, &end, 10);
-    if (*end || number < 1 || number > 65535)
-        return error_make(EXIT_USAGE, "--gdb must be a port from 1 to 65535 or none, not '%s'",
+    if (!*text || *end || *text == '-' || number > 65535)
+        return error_make(EXIT_USAGE, "--gdb must be a port from 0 to 65535 or none, not '%s'",
                           text);
     *port = (unsigned)number;
     return NULL;
@@ -142,8 +144,9 @@ static void print_words(const struct words *words)
     putchar('\n');
 }
 
-static void add_wiring(const struct machine *machine, const struct run_options *options,
-                       unsigned port, int line_fd, int monitor_fd, struct words *words)
+// uart1_port: where QEMU itself serves the second serial line; 0: there is none.
+static void add_wiring(const struct machine *machine, unsigned uart1_port, int line_fd,
+                       int monitor_fd, struct words *words)
 {
     words_add(words, "-chardev");
     words_add(words, "socket,id=uart0,fd=%d", line_fd);
@@ -153,10 +156,10 @@ static void add_wiring(const struct machine *machine, const struct run_options *
     words_add(words, "socket,id=monitor,fd=%d", monitor_fd);
     words_add(words, "-mon");
     words_add(words, "chardev=monitor,mode=readline");
-    if (!port || strcmp(options->line, "uart1"))
+    if (!uart1_port)
         return;
     words_add(words, "-chardev");
-    words_add(words, "socket,id=uart1,host=127.0.0.1,port=%u,server=on,wait=off", port);
+    words_add(words, "socket,id=uart1,host=127.0.0.1,port=%u,server=on,wait=off", uart1_port);
     const char *space = strchr(machine->uart1, ' ');
     words_add(words, "%.*s", (int)(space - machine->uart1), machine->uart1);
     words_add(words, space + 1, "uart1");
@@ -519,19 +522,20 @@ static int watch_signals(void)
     return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 
-static struct error *run_machine(struct run *run, const struct run_options *options, unsigned port,
-                                 const struct machine *machine, struct words *words)
+static struct error *run_machine(struct run *run, const struct run_options *options, bool debugger,
+                                 unsigned port, const struct machine *machine, struct words *words)
 {
+    bool shared = !strcmp(options->line, "uart0");
     int line[2], monitor[2];
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, line) < 0 ||
         socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, monitor) < 0)
         return error_errno("cannot make a socket pair");
-    if (port && !strcmp(options->line, "uart0")) {
+    if (debugger && shared) {
         struct error *error = listen_for_gdb(port, options->gdb, &run->gdb_listener);
         if (error)
             return error;
     }
-    add_wiring(machine, options, port, line[1], monitor[1], words);
+    add_wiring(machine, debugger && !shared ? port : 0, line[1], monitor[1], words);
     run->signals = watch_signals();
     const int child_fds[2] = {line[1], monitor[1]};
     struct error *error = start_qemu(run, words, child_fds);
@@ -561,14 +565,17 @@ static struct error *run_command(int argc, char **argv, enum exit_status *status
     if (operands < argc && strcmp(argv[operands - 1], "--"))
         return error_make(EXIT_USAGE, "what is '%s'? QEMU's own arguments follow a --",
                           argv[operands]);
+    bool debugger;
     unsigned port;
-    error = gdb_port(&options, &port);
+    error = gdb_port(&options, &debugger, &port);
+    if (!error && debugger && !port && strcmp(options.line, "uart0"))
+        error = error_make(EXIT_USAGE, "--line uart1 needs a port of its own: --gdb PORT");
     if (error)
         return error;
 
     struct words words = {0};
     const struct machine *machine;
-    error = command_line(&options, port, argv + operands, &machine, &words);
+    error = command_line(&options, debugger, argv + operands, &machine, &words);
     if (error || options.print) {
         if (!error)
             print_words(&words);
@@ -580,7 +587,7 @@ static struct error *run_command(int argc, char **argv, enum exit_status *status
     run.input_open = true;
     splitter_init(&run.splitter, &ends, &run);
     verdict_init(&run.verdict);
-    error = run_machine(&run, &options, port, machine, &words);
+    error = run_machine(&run, &options, debugger, port, machine, &words);
     words_free(&words);
     if (!error)
         *status = run_status(&run);
