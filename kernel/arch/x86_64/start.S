@@ -150,10 +150,11 @@ start_other:
     .cfi_undefined rip
     movabsq $1f, %rax
     jmp *%rax
-1:  movl secondary_root, %eax
-    movq %rax, %cr3
-    movl $GDT_KERNEL_DATA, %eax
+    /* The descriptor table is at its physical address, which the final tables do not have. */
+1:  movl $GDT_KERNEL_DATA, %eax
     movl %eax, %ss
+    movl secondary_root, %eax
+    movq %rax, %cr3
     xorl %eax, %eax
     movl %eax, %ds
     movl %eax, %es
