@@ -2,6 +2,7 @@
 // Changing stacks, capturing registers, the jump out of a fault, the debugger's own breakpoint and
 // the copy that survives faults, for x86-64 (System V ABI).
 
+    .cfi_sections .debug_frame
     .section .text.debugger, "ax", @progbits
 
     .macro FUNCTION name
