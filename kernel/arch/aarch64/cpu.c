@@ -30,11 +30,9 @@ static bool priority_masking_enable(void)
 
 void arch_cpu_early_init(struct cpu *cpu, struct thread *current)
 {
-    extern char vectors[], boot_stack_high[];
+    extern char vectors[];
     cpu->self = cpu;
     cpu->current = current;
-    if (cpu->boot_stack == NULL)
-        cpu->boot_stack = boot_stack_high;
     cpu->machine = &machine_cpus[cpu - cpus].data;
     sysreg_write(tpidr_el1, (uintptr_t)cpu);
     sysreg_write(sp_el0, (uintptr_t)current);

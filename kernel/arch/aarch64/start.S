@@ -131,6 +131,8 @@ boot_cpu_high:
     bl      identity_disable
     ldr     x9, =boot_stack_high
     mov     sp, x9
+    ldr     x10, =cpus
+    str     x9, [x10, #CPU_BOOT_STACK]
     ldr     x9, =boot_canary
     msr     sp_el0, x9
     mrs     x0, mpidr_el1
