@@ -99,5 +99,5 @@ SECTIONS
     .riscv.attributes 0 : { *(.riscv.attributes) }
 
     /DISCARD/ : { *(.eh_frame .eh_frame_hdr .note.GNU-stack .note.gnu.property .interp .dynamic
-                    .dynsym .dynstr .hash .gnu.hash .rela.* .fini_array .ARM.attributes) }
+                    .dynsym .dynstr .iplt .igot.plt .hash .gnu.hash .rela.* .fini_array .ARM.attributes) }
 }
