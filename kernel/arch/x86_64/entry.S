@@ -106,7 +106,7 @@ trap_common:
     .cfi_adjust_cfa_offset 8
     movq %rsp, %rbp
     call trap_entry
-trap_leave:
+.Ltrap_leave:
     addq $16, %rsp
     .cfi_adjust_cfa_offset -16
     REGISTERS_POP
@@ -155,7 +155,7 @@ trap_landing:
     call trap_entry
     movq %gs:CPU_MACHINE, %rdx
     decl MACHINE_EXCEPTION_DEPTH(%rdx)
-    jmp trap_leave
+    jmp .Ltrap_leave
     .cfi_endproc
     .size trap_landing, . - trap_landing
 
@@ -164,7 +164,7 @@ trap_landing:
  * between the test of `wake` and the hlt moves rip from the window to its end (trap_entry), where
  * rsp is taken from rbp because it may have been anywhere. */
     .balign 16
-    .globl arch_stop_park, park_window, park_halt, park_end
+    .globl arch_stop_park
     .type arch_stop_park, @function
 arch_stop_park:
     .cfi_startproc
@@ -174,19 +174,19 @@ arch_stop_park:
     movq %rsp, %rbp
     .cfi_def_cfa_register rbp
     movq %gs:CPU_MACHINE, %rdx
-park_window:
+.Lpark_window:
     cmpl $0, MACHINE_WAKE(%rdx)
-    jne park_end
+    jne .Lpark_end
     movq %rsp, %rax
     pushq $GDT_KERNEL_DATA
     pushq %rax
     pushfq
     pushq $GDT_KERNEL_CODE
-    pushq $park_halt
+    pushq $.Lpark_halt
     iretq
-park_halt:
+.Lpark_halt:
     hlt
-park_end:
+.Lpark_end:
     movl $0, MACHINE_WAKE(%rdx)
     leave
     .cfi_def_cfa rsp, 8
@@ -197,9 +197,9 @@ park_end:
 
 /* void arch_cpu_idle(void): sti takes effect after the hlt has begun, so an interrupt that is
  * pending ends it. One case remains, an NMI in between that lets a pending interrupt in before the
- * hlt: trap_entry() moves rip past idle_halt on every way out. */
+ * hlt: trap_entry() moves rip past the hlt on every way out. */
     .balign 16
-    .globl arch_cpu_idle, idle_halt
+    .globl arch_cpu_idle
     .type arch_cpu_idle, @function
 arch_cpu_idle:
     .cfi_startproc
@@ -209,7 +209,7 @@ arch_cpu_idle:
     movq %rsp, %rbp
     .cfi_def_cfa_register rbp
     sti
-idle_halt:
+.Lidle_halt:
     hlt
     popq %rbp
     .cfi_def_cfa rsp, 8
@@ -217,3 +217,16 @@ idle_halt:
     ret
     .cfi_endproc
     .size arch_cpu_idle, . - arch_cpu_idle
+
+/* Places inside the two, for trap_entry(); as data, so that the symbol table keeps whole functions. */
+    .section .rodata
+    .balign 8
+    .globl idle_halt, park_window, park_halt, park_end
+idle_halt:
+    .quad .Lidle_halt
+park_window:
+    .quad .Lpark_window
+park_halt:
+    .quad .Lpark_halt
+park_end:
+    .quad .Lpark_end

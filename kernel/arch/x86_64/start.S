@@ -90,6 +90,7 @@ no_long_mode_text:
     .size start_pvh, . - start_pvh
 
     .code64
+    .type start_long, @function
 start_long:
     .cfi_startproc
     .cfi_undefined rip
@@ -119,6 +120,7 @@ start_long:
     call kernel_main
     ud2
     .cfi_endproc
+    .size start_long, . - start_long
 
 /* This CPU's APIC id in eax: all 32 bits where leaf 0xb has them, else the 8 of leaf 1. */
     .type apic_id, @function
@@ -145,6 +147,7 @@ apic_id:
 
 /* Another CPU comes out of the trampoline, on the boot tables. Many may be here at once: nothing
  * is shared, and each finds its struct cpu by its APIC id. */
+    .type start_other, @function
 start_other:
     .cfi_startproc
     .cfi_undefined rip
@@ -199,6 +202,7 @@ start_other:
     call secondary_start
     ud2
     .cfi_endproc
+    .size start_other, . - start_other
 
 /* Copied to trampoline_page, where a start-up interrupt makes a CPU begin in real mode with CS =
  * page >> 4. It goes straight to long mode: paging and protection switched on together. */

@@ -48,8 +48,6 @@ static const struct vector {
     [21] = {"control protection fault", TRAP_UNEXPECTED, GDB_SIGNAL_SEGV},
 };
 
-extern const char park_window[], park_halt[], park_end[]; // entry.S
-
 // Read before anything that could fault.
 static inline uint64_t fault_address(void)
 {
@@ -103,8 +101,8 @@ static __debugger_text void nmi(struct kd_frame *frame)
 {
     struct cpu *cpu = this_cpu();
     struct cpu_machine *machine = cpu_machine(cpu);
-    if (frame->rip >= (uintptr_t)park_window && frame->rip <= (uintptr_t)park_halt)
-        frame->rip = (uintptr_t)park_end;
+    if (frame->rip >= park_window && frame->rip <= park_halt)
+        frame->rip = park_end;
     WRITE_ONCE(machine->nmi_again, 1);
     if (READ_ONCE(cpu->nmi_depth) > 0)
         return;
@@ -151,7 +149,7 @@ __debugger_text void trap_entry(struct kd_frame *frame)
 {
     bool asynchronous = frame->vector >= VECTOR_EXCEPTIONS || frame->vector == VECTOR_NMI;
     // An interrupt that came in ahead of the idle loop's hlt is the one it would wait for.
-    if (asynchronous && frame->rip == (uintptr_t)idle_halt)
+    if (asynchronous && frame->rip == idle_halt)
         frame->rip += 1;
     if (frame->vector == VECTOR_NMI)
         nmi(frame);

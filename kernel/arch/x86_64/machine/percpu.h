@@ -119,6 +119,8 @@ static inline struct cpuid cpuid(uint32_t leaf, uint32_t subleaf)
 // entry.S
 extern const char vector_stubs[]; // 256 entries of 16 bytes
 void trap_entry(struct kd_frame *frame);
+extern const uintptr_t idle_halt;                        // the hlt in arch_cpu_idle()
+extern const uintptr_t park_window, park_halt, park_end; // in arch_stop_park()
 
 // apic.c. Registers are named by their xAPIC offsets; in x2APIC mode the same number, shifted,
 // names an MSR.
@@ -163,7 +165,6 @@ void smp_init_others(void); // INIT to every other CPU: the first half of starti
 
 // cpu.c
 extern struct cpu_machine cpu_machines[CPU_MAX];
-extern const char idle_halt[]; // the hlt in arch_cpu_idle()
 
 // start.S
 extern char boot_stack_guard[], boot_stack_low[], boot_stack_high[];
