@@ -10,7 +10,7 @@ warnings := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvl
 # The kernel that is debugged is the kernel that runs: optimised, with frame pointers and DWARF.
 kernel.cflags := -std=gnu17 -ffreestanding -nostdinc -O2 -g -gdwarf-5 -fno-omit-frame-pointer \
     -fno-optimize-sibling-calls -fno-pic -fno-common -fno-strict-aliasing \
-    -fno-delete-null-pointer-checks -fno-asynchronous-unwind-tables -ftrivial-auto-var-init=zero \
+    -fno-delete-null-pointer-checks -fno-asynchronous-unwind-tables -fno-unwind-tables -ftrivial-auto-var-init=zero \
     -ffile-prefix-map=$(CURDIR)=. -DKD_CPU_MAX=8 -DFATHOM_VERSION=\"$(VERSION)\" $(warnings)
 
 # offsets: struct cpu.stack_canary is 16, struct thread.stack_canary is 0 (checked where declared)
