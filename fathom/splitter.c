@@ -93,6 +93,12 @@ static void note_request(struct splitter *splitter)
 
 void splitter_from_gdb(struct splitter *splitter, const uint8_t *bytes, size_t length)
 {
+    // gdb begins with a + for nobody. Outside a conversation the console would take it for typing.
+    bool for_nobody = !splitter->session && !splitter->leaving && !splitter->from_gdb.length;
+    while (for_nobody && length && (*bytes == '+' || *bytes == '-')) {
+        bytes++;
+        length--;
+    }
     splitter->ends->to_line(splitter->context, bytes, length);
     for (size_t i = 0; i < length; i++) {
         if (bytes[i] == '$')

@@ -2,7 +2,7 @@
 # Targets that concern the whole project: dependencies, the host's programs, tests, lint, demo,
 # installation.
 
-.PHONY: deps run gdb demo test test-unit test-system bench lint format install host man \
+.PHONY: deps run gdb demo test test-system bench lint format install host man \
     compile_commands
 
 # -- dependencies ---------------------------------------------------------------------------------
@@ -77,33 +77,9 @@ bench: all ## measure the debugger's figures beside its peers' (BENCH=names of f
 	@$(PYTHON) tests/bench/bench.py --build $(BUILD) $(ARCHES) $(BENCH)
 
 # -- tests ----------------------------------------------------------------------------------------
-# Unit tests run on the host, with cmocka, under the address and undefined behaviour sanitizers. A
-# room.mk names them in unit.tests and gives each unit.NAME.sources and, if it must, unit.NAME.cflags.
-unit.cflags := -std=gnu17 -D_GNU_SOURCE -O1 -g -fsanitize=address,undefined \
-    -fno-sanitize-recover=all -fno-omit-frame-pointer -I. $(host.warnings) \
-    -Wno-format-overflow -Wno-format-truncation # tests format NULL and into short buffers on purpose
-
-define unit-rules
-$(BUILD)/unit/$(1): $(unit.$(1).sources) make/targets.mk
-	$$(call say,UNIT,$$@)
-	@mkdir -p $$(@D)
-	$$(Q)$$(HOST_CC) $$(unit.cflags) $$(unit.$(1).cflags) -MMD -MP -MF $$@.d -MT $$@ \
-	    $$(unit.$(1).sources) -lcmocka -o $$@
--include $(BUILD)/unit/$(1).d
-
-$(BUILD)/unit/$(1).passed: $(BUILD)/unit/$(1)
-	$$(call say,RUN,$(1))
-	$$(Q)$(BUILD)/unit/$(1) > $$@.log 2>&1 || { cat $$@.log; exit 1; }
-	@mv $$@.log $$@
-endef
-$(foreach t,$(unit.tests),$(eval $(call unit-rules,$(t))))
-
-test-unit: $(patsubst %,$(BUILD)/unit/%.passed,$(unit.tests)) ## unit tests on the host
-	@printf '  %s unit test programs passed\n' $(words $^)
-
 # PYTEST=... adds options: PYTEST='-k attach'
 test-system: all ## QEMU and gdb, on every machine or on ARCH
-	$(Q)FATHOM_BUILD=$(BUILD) FATHOM_ARCHES="$(ARCHES)" $(PYTHON) -m pytest -q -p no:cacheprovider \
+	$(Q)BUILD=$(BUILD) FATHOM_BUILD=$(BUILD) FATHOM_ARCHES="$(ARCHES)" $(PYTHON) -m pytest -q -p no:cacheprovider \
 	    tests/system $(PYTEST)
 
 # Kernels with the address sanitizer, which the system tests run the self-tests of.
@@ -111,7 +87,7 @@ kasan: ## kernels with the address sanitizer
 	$(Q)$(MAKE) --no-print-directory CONFIG=kasan kernel
 .PHONY: kasan
 
-test: test-unit kasan $(test.more) ## all tests
+test: test-unit fuzz-smoke kasan ## all tests
 	$(Q)$(MAKE) --no-print-directory test-system
 
 # -- lint -----------------------------------------------------------------------------------------
@@ -122,7 +98,7 @@ py.files = $(shell git ls-files '*.py')
 define command-lines
 $(foreach a,$(ARCHES),$(foreach s,$(filter %.c,$(sources.$(a))),$(file >>$@.lines,$(a) $(s) $(all-cflags.$(a)))))
 $(foreach s,$(host.sources),$(file >>$@.lines,host $(s) $(host.cflags)))
-$(foreach t,$(unit.tests),$(file >>$@.lines,host $(firstword $(unit.$(t).sources)) $(unit.cflags) $(unit.$(t).cflags)))
+$(foreach t,$(unit.tests),$(file >>$@.lines,host $(firstword $(unit.$(t).sources)) $(filter-out $(HOST_CC),$(unit.cc)) $(unit.$(t).cflags)))
 endef
 compile_commands.json: FORCE
 	@rm -f $@.lines

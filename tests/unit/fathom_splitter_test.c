@@ -249,6 +249,14 @@ static void a_second_gdb_finds_the_machine_as_it_was_left(void **state)
     assert_string_equal(fixture.gdb.text, "+$T05#b9");
 }
 
+static void the_plus_gdb_greets_with_is_not_typed_on_the_console(void **state)
+{
+    (void)state;
+    from_gdb("+");
+    gdb_says("?");
+    assert_string_equal(fixture.line.text, "$?#3f");
+}
+
 static void endless_text_behind_a_dollar_is_let_go(void **state)
 {
     (void)state;
@@ -276,6 +284,7 @@ int main(void)
         cmocka_unit_test_setup(a_detach_ends_the_conversation_with_its_answer, start),
         cmocka_unit_test_setup(without_acks_a_plus_is_text, start),
         cmocka_unit_test_setup(a_second_gdb_finds_the_machine_as_it_was_left, start),
+        cmocka_unit_test_setup(the_plus_gdb_greets_with_is_not_typed_on_the_console, start),
         cmocka_unit_test_setup(endless_text_behind_a_dollar_is_let_go, start),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
