@@ -311,6 +311,7 @@ static int fake_memory_read(void *context, gdb_thread_t thread, uint64_t address
 
     (void)thread;
     (void)error;
+    fake->read_wish = *length;
     *length = accessible(address, *length);
     if (*length == 0)
         return -EFAULT;

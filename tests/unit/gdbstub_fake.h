@@ -36,6 +36,7 @@ struct fake {
     // What the stub asked for.
     struct gdb_resume resumed; // the last request
     unsigned resumes, writes, attaches, detaches, kills, restarts;
+    size_t read_wish; // length of the last memory read, as the stub asked
     char monitor_line[256];
     bool refuse_resume;
 

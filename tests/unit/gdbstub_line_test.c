@@ -355,6 +355,15 @@ static void ctrl_c_is_seen_once(void **state)
     assert_false(gdb_interrupt_pending(&fake.stub));
 }
 
+static void a_stop_answers_the_ctrl_c_before_it(void **state)
+{
+    (void)state;
+    go("c");
+    send_raw("\x03");
+    gdb_report_stop(&fake.stub, &trap);
+    assert_false(gdb_interrupt_pending(&fake.stub));
+}
+
 static void ctrl_c_directly_behind_the_resume_is_seen(void **state)
 {
     (void)state;
@@ -368,6 +377,11 @@ static void ctrl_c_is_seen_behind_a_stray_dollar(void **state)
     go("c");
     send_raw("$noise\x03");
     assert_true(gdb_interrupt_pending(&fake.stub));
+    // And the packet that never was does not swallow what comes next.
+    gdb_report_stop(&fake.stub, &trap);
+    take_raw();
+    send_raw("-");
+    assert_memory_equal(take_raw(), "$T05", 4);
 }
 
 static void ctrl_c_of_nobody_is_not_heeded(void **state)
@@ -545,6 +559,7 @@ int main(void)
         RELIABLE(a_megabyte_of_noise_does_nothing),
         GREETED(one_damaged_byte_never_writes),
         GREETED(ctrl_c_is_seen_once),
+        GREETED(a_stop_answers_the_ctrl_c_before_it),
         GREETED(ctrl_c_directly_behind_the_resume_is_seen),
         GREETED(ctrl_c_is_seen_behind_a_stray_dollar),
         GREETED(ctrl_c_of_nobody_is_not_heeded),

@@ -84,6 +84,7 @@ static void threads_are_listed_in_one_packet(void **state)
     (void)state;
     assert_string_equal(ask("qfThreadInfo"), "m1,2,3");
     assert_string_equal(ask("qsThreadInfo"), "l");
+    assert_string_equal(ask("qfThreadInfo"), "m1,2,3");
     assert_string_equal(ask("qC"), "QC1");
 }
 
@@ -231,6 +232,13 @@ static void a_read_over_the_end_is_short(void **state)
     (void)state;
     memset(fake.memory + FAKE_BYTES - 2, 0x5a, 2);
     assert_string_equal(ask("m10fffe,100"), "5a5a");
+}
+
+static void a_read_never_wraps_around(void **state)
+{
+    (void)state;
+    assert_string_equal(ask("mfffffffffffffff8,100"), "E14");
+    assert_int_equal(fake.read_wish, 8);
 }
 
 static void the_largest_read_fills_the_packet(void **state)
@@ -552,6 +560,7 @@ int main(void)
         TINY(wrong_register_writes_change_nothing),
         TINY(memory_is_read),
         TINY(a_read_over_the_end_is_short),
+        TINY(a_read_never_wraps_around),
         TINY(the_largest_read_fills_the_packet),
         TINY(a_failed_read_is_a_number_or_words),
         TINY(memory_is_written_in_hex_and_in_binary),

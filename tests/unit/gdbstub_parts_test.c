@@ -294,7 +294,7 @@ static void sniffer_finds_the_first_packet_of_a_gdb(void **state)
 
 static void sniffer_leaves_a_console_alone(void **state)
 {
-    static const char typed[] = "echo $HOME $$ $q $? $qSup\recho $? # 3f\r$g#67\r";
+    static const char typed[] = "echo $HOME $$ $q $? $qSup\recho $? # 3f\r$g#67\r$qSupported:\r";
     char console[128], packet[128];
 
     (void)state;
