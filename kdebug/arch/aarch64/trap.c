@@ -28,8 +28,8 @@ enum kd_trap_kind kd_trap_classify(struct kd_frame *frame, uint64_t code, uint64
                                    unsigned *slot, uint64_t *address)
 {
     switch (code >> 26 & 0x3f) {
-    case CLASS_BRK:
-        return KD_TRAP_BREAKPOINT;
+    case CLASS_BRK: // gdb's and ours are brk #0; a compiler's trap is brk #1000
+        return (code & 0xffff) == 0 ? KD_TRAP_BREAKPOINT : KD_TRAP_OTHER;
     case CLASS_STEP:
         return KD_TRAP_STEP;
     case CLASS_BREAKPOINT:
