@@ -54,9 +54,8 @@ __debugger_text static void nmi_handle(struct kd_frame *frame, uint32_t token)
     cpu->nmi_depth--;
 }
 
-static void sgi_handle(struct cpu *cpu, uint32_t sgi)
+static void sgi_handle(uint32_t sgi)
 {
-    cpu->ipi_count++;
     switch (sgi) {
     case IPI_RESCHEDULE:
         sched_ipi();
@@ -75,7 +74,7 @@ static void sgi_handle(struct cpu *cpu, uint32_t sgi)
 static void ordinary_dispatch(struct kd_frame *frame, uint32_t intid)
 {
     if (intid < IPI_COUNT) {
-        sgi_handle(arch_this_cpu(), intid);
+        sgi_handle(intid);
         return;
     }
     for (unsigned i = 0; i < ARRAY_SIZE(ppi_handlers); i++)

@@ -27,7 +27,6 @@ uint64_t arch_counter_hz(void)
 // Masked until it is armed again: the line is level-triggered.
 static void timer_expired(void)
 {
-    arch_this_cpu()->timer_count++;
     sysreg_write(cntv_ctl_el0, TIMER_ENABLE | TIMER_MASKED);
     timer_interrupt();
 }
