@@ -115,6 +115,7 @@ bool gdb_dispatch(struct gdbstub *stub)
     gdb_writer_init(&reply, stub->reply, sizeof stub->reply);
     gdb_cursor_init(&request, stub->receiver.bytes, stub->receiver.length);
     const struct gdb_packet *packet = packet_find(&request);
+    stub->numeric_error = packet && packet->numeric_error;
     if (packet)
         result = packet->handle(stub, &request, &reply, &error);
     if (result == GDB_NO_REPLY)
@@ -122,7 +123,7 @@ bool gdb_dispatch(struct gdbstub *stub)
     if (result == -ENOTSUP)
         gdb_writer_reset(&reply);
     else if (result < 0)
-        gdb_reply_error(stub, &reply, result, &error, packet->numeric_error);
+        gdb_reply_error(stub, &reply, result, &error, stub->numeric_error);
     stub->reply_length = reply.length;
     return true;
 }

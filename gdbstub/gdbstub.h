@@ -146,6 +146,11 @@ void gdb_init(struct gdbstub *stub, const struct gdbstub_target *target,
 // GDB_RUNNING, bytes behind a resume are kept only as far as 0x03: see gdb_interrupt_pending().
 void gdb_receive(struct gdbstub *stub, const uint8_t *bytes, size_t length);
 
+// For an owner whose target operations can be cut short, as by a fault that is caught outside of
+// gdb_receive(): answers the request that was being executed with `text` as the error, so that gdb
+// goes on. Does nothing when no request is open. gdb_receive() may be called again afterwards.
+void gdb_abandon(struct gdbstub *stub, const char *text);
+
 enum gdb_state gdb_state(const struct gdbstub *stub);
 
 // True once after 0x03 has come in while GDB_RUNNING; the owner then stops the machine.

@@ -58,6 +58,7 @@ void gdb_reply_now(struct gdbstub *stub, struct gdb_writer *reply, const char *t
     gdb_writer_reset(reply);
     gdb_put_text(reply, text);
     stub->reply_length = reply->length;
+    stub->executing = false;
     gdb_session_send(stub);
 }
 
@@ -108,6 +109,7 @@ void gdb_session_end(struct gdbstub *stub)
     selection_reset(stub);
     stub->attached = false;
     stub->stop_owed = false;
+    stub->executing = false;
     stub->interrupted = false;
     stub->state = GDB_RUNNING;
 }
@@ -175,8 +177,32 @@ static void request_stopped(struct gdbstub *stub)
         return;
     }
     request_note(stub);
-    if (gdb_dispatch(stub))
+    stub->executing = true;
+    bool answered = gdb_dispatch(stub);
+    stub->executing = false;
+    if (answered)
         gdb_session_send(stub);
+}
+
+static void error_send(struct gdbstub *stub, int code, const struct gdb_error *error, bool numeric)
+{
+    struct gdb_writer reply;
+
+    gdb_writer_init(&reply, stub->reply, sizeof stub->reply);
+    gdb_reply_error(stub, &reply, code, error, numeric);
+    stub->reply_length = reply.length;
+    gdb_session_send(stub);
+}
+
+void gdb_abandon(struct gdbstub *stub, const char *text)
+{
+    struct gdb_error error = {.text = ""};
+
+    if (!stub->executing)
+        return;
+    stub->executing = false;
+    gdb_fail(&error, -EFAULT, text);
+    error_send(stub, -EFAULT, &error, stub->numeric_error);
 }
 
 static void request_running(struct gdbstub *stub)
@@ -202,7 +228,6 @@ static void request_running(struct gdbstub *stub)
 
 static void request_too_long(struct gdbstub *stub)
 {
-    struct gdb_writer reply;
     struct gdb_error error = {.text = "packet longer than PacketSize"};
 
     if (!stub->no_ack)
@@ -211,10 +236,7 @@ static void request_too_long(struct gdbstub *stub)
         return;
     stub->requested = false;
     stub->unacked = 0;
-    gdb_writer_init(&reply, stub->reply, sizeof stub->reply);
-    gdb_reply_error(stub, &reply, -E2BIG, &error, false);
-    stub->reply_length = reply.length;
-    gdb_session_send(stub);
+    error_send(stub, -E2BIG, &error, false);
 }
 
 // -- bytes ------------------------------------------------------------------------------------

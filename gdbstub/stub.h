@@ -15,6 +15,8 @@ struct gdbstub {
     struct gdb_stop stop;  // the last one reported
     bool attached;         // a gdb is in conversation with us
     bool stop_owed;        // gdb let the target go and waits for a stop reply
+    bool executing;        // a request has not had its reply: see gdb_abandon()
+    bool numeric_error;    // an error in that reply has to be a number
     bool interrupted;      // 0x03 came while running, and nobody has asked yet
     gdb_thread_t selected; // Hg: whose registers and memory; GDB_THREAD_ANY: the one that stopped
     gdb_thread_t resumed;  // Hc: whom the old c and s packets mean

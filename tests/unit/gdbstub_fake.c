@@ -270,11 +270,18 @@ static int fake_thread_describe(void *context, gdb_thread_t thread, char *name, 
     return 0;
 }
 
+static void fault_if_asked(struct fake *fake)
+{
+    if (fake->fault)
+        longjmp(*fake->fault, 1);
+}
+
 static int fake_register_read(void *context, gdb_thread_t thread, unsigned row, void *value,
                               struct gdb_error *error)
 {
     struct fake *fake = context;
 
+    fault_if_asked(fake);
     if (!fake_thread_alive(fake, thread)) {
         snprintf(error->text, sizeof error->text, "no such thread");
         return -ENOENT;
@@ -385,6 +392,7 @@ static int fake_resume(void *context, const struct gdb_resume *request, struct g
 {
     struct fake *fake = context;
 
+    fault_if_asked(fake);
     if (fake->refuse_resume) {
         snprintf(error->text, sizeof error->text, "the machine has burnt down");
         return -EIO;
@@ -406,6 +414,7 @@ static void fake_detach(void *context)
 {
     struct fake *fake = context;
 
+    fault_if_asked(fake);
     fake->detaches++;
     memset(fake->breakpoints, 0, sizeof fake->breakpoints);
 }

@@ -4,6 +4,7 @@
 // unit tests, by the fuzzer and by gdbstub_server, which puts it behind a socket for a real gdb.
 #pragma once
 
+#include <setjmp.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -39,6 +40,7 @@ struct fake {
     size_t read_wish; // length of the last memory read, as the stub asked
     char monitor_line[256];
     bool refuse_resume;
+    jmp_buf *fault; // where reading a register, detaching or resuming leaps to, if set
 
     // What the stub sent. The test takes it and sets output_length to 0.
     size_t output_length;

@@ -91,7 +91,7 @@ static void runs_of_every_length_are_encoded_within_the_rules(void **state)
 
 static void unavailable_registers_are_encoded_too(void **state)
 {
-    // 16 x's: one and 15 more would be '+' + 1 = ','; the character is 29 + 15.
+    // 16 x's: one and 15 more, which is the character 29 + 15.
     (void)state;
     send_packet("p2");
     const char *at = take_raw() + 1;
@@ -462,6 +462,44 @@ static void a_stop_nobody_waits_for_is_kept(void **state)
     assert_memory_equal(ask("?"), "T06thread:3;", 12);
 }
 
+// -- operations that do not return ----------------------------------------------------------------
+
+// What gdb gets when the target faults in `request` and the owner abandons it.
+static const char *faulting(const char *request)
+{
+    jmp_buf out;
+
+    fake.output_length = 0;
+    fake.fault = &out;
+    if (setjmp(out) == 0)
+        send_packet(request);
+    fake.fault = NULL;
+    gdb_abandon(&fake.stub, "fault at $0x10#");
+    return take_raw();
+}
+
+static void a_request_cut_short_is_answered_with_an_error(void **state)
+{
+    (void)state;
+    assert_string_equal(faulting("g"), "+$E.fault at ?0x10?#2b");
+    send_raw("-");
+    assert_memory_equal(take_raw(), "$E.", 3);
+    send_raw("+");
+    assert_memory_equal(faulting("vCont;c"), "+$E.", 4);
+    assert_int_equal(gdb_state(&fake.stub), GDB_STOPPED);
+    send_raw("+");
+    assert_string_equal(ask("qC"), "QC1");
+}
+
+static void what_has_its_answer_is_not_answered_again(void **state)
+{
+    (void)state;
+    gdb_abandon(&fake.stub, "nothing was open");
+    assert_string_equal(take_raw(), "");
+    assert_string_equal(faulting("D"), "+$OK#9a");
+    assert_false(gdb_attached(&fake.stub));
+}
+
 // -- one gdb after the other ------------------------------------------------------------------
 
 static void a_second_gdb_begins_with_acks_again(void **state)
@@ -568,6 +606,8 @@ int main(void)
         GREETED(long_console_text_is_split),
         GREETED(a_stop_reply_behind_console_text_can_be_refused),
         GREETED(a_stop_nobody_waits_for_is_kept),
+        GREETED(a_request_cut_short_is_answered_with_an_error),
+        GREETED(what_has_its_answer_is_not_answered_again),
         RELIABLE(a_second_gdb_begins_with_acks_again),
         GREETED(a_second_gdb_stops_a_running_machine),
         RELIABLE(a_second_gdb_stops_a_running_machine),
