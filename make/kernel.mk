@@ -20,7 +20,7 @@ guard.x86_64  := -mstack-protector-guard=tls -mstack-protector-guard-reg=gs \
 cflags.aarch64 := -mgeneral-regs-only -mno-outline-atomics -march=armv8-a -mcmodel=small
 guard.aarch64  := -mstack-protector-guard=sysreg -mstack-protector-guard-reg=sp_el0 \
     -mstack-protector-guard-offset=0
-cflags.riscv64 := -march=rv64imac_zicsr_zifencei -mabi=lp64 -mcmodel=medany -mno-relax
+cflags.riscv64 := -march=rv64imac_zicsr_zifencei -mabi=lp64 -mcmodel=medany -mno-relax -msmall-data-limit=0
 guard.riscv64  := -mstack-protector-guard=tls -mstack-protector-guard-reg=tp \
     -mstack-protector-guard-offset=0
 
@@ -83,10 +83,10 @@ link.$(1) = $$(cross.$(1))ld -nostdlib -static --build-id=sha1 --no-relax -z max
 # the text, so no function moves.
 $$(out.$(1))/kernel.elf: $$(objects.$(1)) $$(out.$(1))/gen/kernel.lds scripts/ksyms.py
 	$$(call say,LINK,$$@)
-	$$(Q)echo '.section .rodata' | $$(cc.$(1)) -c -x assembler - -o $$(out.$(1))/gen/ksyms0.o
+	$$(Q)echo '.section .rodata' | $$(cc.$(1)) $$(cflags.$(1)) -c -x assembler - -o $$(out.$(1))/gen/ksyms0.o
 	$$(Q)$$(link.$(1)) $$(objects.$(1)) $$(out.$(1))/gen/ksyms0.o -o $$(out.$(1))/gen/kernel0.elf
 	$$(Q)$$(cross.$(1))nm -nS $$(out.$(1))/gen/kernel0.elf | $$(PYTHON) scripts/ksyms.py > $$(out.$(1))/gen/ksyms.S
-	$$(Q)$$(cc.$(1)) -c $$(out.$(1))/gen/ksyms.S -o $$(out.$(1))/gen/ksyms.o
+	$$(Q)$$(cc.$(1)) $$(cflags.$(1)) -c $$(out.$(1))/gen/ksyms.S -o $$(out.$(1))/gen/ksyms.o
 	$$(Q)$$(link.$(1)) -Map $$(out.$(1))/gen/kernel.map $$(objects.$(1)) $$(out.$(1))/gen/ksyms.o -o $$@
 
 kernel: $$(out.$(1))/kernel.elf
