@@ -17,7 +17,7 @@ kernel.cflags := -std=gnu17 -ffreestanding -nostdinc -O2 -g -gdwarf-5 -fno-omit-
 cflags.x86_64 := -m64 -mno-red-zone -mgeneral-regs-only -mcmodel=kernel
 guard.x86_64  := -mstack-protector-guard=tls -mstack-protector-guard-reg=gs \
     -mstack-protector-guard-offset=16
-cflags.aarch64 := -mgeneral-regs-only -mno-outline-atomics -march=armv8-a -mcmodel=small
+cflags.aarch64 := -mgeneral-regs-only -mno-omit-leaf-frame-pointer -mno-outline-atomics -march=armv8-a -mcmodel=small
 guard.aarch64  := -mstack-protector-guard=sysreg -mstack-protector-guard-reg=sp_el0 \
     -mstack-protector-guard-offset=0
 cflags.riscv64 := -march=rv64imac_zicsr_zifencei -mabi=lp64 -mcmodel=medany -mno-relax -msmall-data-limit=0
