@@ -86,7 +86,7 @@ $$(out.$(1))/kernel.elf: $$(objects.$(1)) $$(out.$(1))/gen/kernel.lds scripts/ks
 	$$(Q)echo '.section .rodata' | $$(cc.$(1)) $$(cflags.$(1)) -c -x assembler - -o $$(out.$(1))/gen/ksyms0.o
 	$$(Q)$$(link.$(1)) $$(objects.$(1)) $$(out.$(1))/gen/ksyms0.o -o $$(out.$(1))/gen/kernel0.elf
 	$$(Q)$$(cross.$(1))nm -nS $$(out.$(1))/gen/kernel0.elf | $$(PYTHON) scripts/ksyms.py > $$(out.$(1))/gen/ksyms.S
-	$$(Q)$$(cc.$(1)) $$(cflags.$(1)) -c $$(out.$(1))/gen/ksyms.S -o $$(out.$(1))/gen/ksyms.o
+	$$(Q)$$(cc.$(1)) $$(cflags.$(1)) -fno-pic -c $$(out.$(1))/gen/ksyms.S -o $$(out.$(1))/gen/ksyms.o
 	$$(Q)$$(link.$(1)) -Map $$(out.$(1))/gen/kernel.map $$(objects.$(1)) $$(out.$(1))/gen/ksyms.o -o $$@
 
 kernel: $$(out.$(1))/kernel.elf
