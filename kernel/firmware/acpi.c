@@ -7,8 +7,10 @@
 // fields are read through field(), which vouches for the offset. Machines whose firmware writes
 // less than the kernel wants get smaller, never a fault.
 #include "kernel/firmware/acpi.h"
+
+#include <string.h>
+
 #include "kernel/arch/mmu.h"
-#include "kernel/lib/include/string.h"
 #include "kernel/log/log.h"
 
 #define BOOT_MAPPED_BYTES GIB(4)

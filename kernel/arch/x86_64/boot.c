@@ -3,11 +3,12 @@
 // (Xen's public/arch-x86/hvm/start_info.h) or multiboot2's information (specification, 3.6), then
 // the ACPI tables. Runs on the boot tables, whose direct map covers the first 4 GiB: what lies
 // beyond is refused by name.
+#include <string.h>
+
 #include "kernel/arch/boot.h"
 #include "kernel/arch/mmu.h"
 #include "kernel/arch/x86_64/machine/percpu.h"
 #include "kernel/firmware/acpi.h"
-#include "kernel/lib/include/string.h"
 #include "kernel/log/log.h"
 #include <machine/io.h>
 

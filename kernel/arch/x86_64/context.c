@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: MIT
 // Threads that do not run: how a new one's stack looks, and what is known of a sleeping one's
 // registers. The debugger calls the latter, so it is not instrumented and trusts no pointer.
-#include "kernel/arch/context.h"
+#include <errno.h>
+
 #include "kdebug/machine.h"
+#include "kernel/arch/context.h"
 #include "kernel/arch/x86_64/machine/percpu.h"
-#include "kernel/lib/include/errno.h"
 #include "kernel/sched/thread.h"
 
 // What arch_switch() leaves on the stack, lowest address first.

@@ -4,11 +4,12 @@
 //
 // A line of the debug class is delivered as NMI: it has no vector, knows no mask but the pin's,
 // and is edge-triggered, so its handler must empty the device before it returns.
+#include <errno.h>
+
 #include "kernel/arch/boot.h"
 #include "kernel/arch/x86_64/machine/percpu.h"
 #include "kernel/firmware/acpi.h"
 #include "kernel/irq/irq.h"
-#include "kernel/lib/include/errno.h"
 #include "kernel/log/log.h"
 #include "kernel/mm/mapping.h"
 

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT
 // Leaving: ACPI's soft-off and reset register, and what older machines have. Called by the shell,
 // by tests and by the debugger after a panic, so it uses only what acpi_parse() stored.
+#include <string.h>
+
 #include "kernel/arch/cpu.h"
 #include "kernel/firmware/acpi.h"
-#include "kernel/lib/include/string.h"
 #include "kernel/mm/mapping.h"
 #include <machine/io.h>
 

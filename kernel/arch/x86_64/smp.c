@@ -2,12 +2,13 @@
 // The other CPUs: starting them (Intel SDM volume 3, 8.4.4), interrupting them, and the debugger's
 // stop and wake signals, which are NMIs and so reach a CPU whatever it does. The debugger calls
 // the latter, so this file is not instrumented.
+#include <errno.h>
+#include <string.h>
+
 #include "kernel/arch/boot.h"
 #include "kernel/arch/cpu.h"
 #include "kernel/arch/mmu.h"
 #include "kernel/arch/x86_64/machine/percpu.h"
-#include "kernel/lib/include/errno.h"
-#include "kernel/lib/include/string.h"
 #include "kernel/mm/mapping.h"
 #include "kernel/sched/thread.h"
 #include "kernel/time/time.h"
