@@ -3,5 +3,6 @@
 # builds the sanitizer's shadow, or walks tables for the debugger, is compiled without it.
 kernel.sources += kernel/mm/boot_alloc.c kernel/mm/page.c kernel/mm/mapping.c kernel/mm/vmap.c \
     kernel/mm/slab.c kernel/mm/kmalloc.c kernel/mm/report.c kernel/mm/mem_command.c \
-    $(if $(filter kasan,$(CONFIG)),kernel/mm/kasan.c)
+    kernel/mm/page_test.c kernel/mm/slab_test.c kernel/mm/mapping_test.c kernel/mm/stress.c \
+    $(if $(filter kasan,$(CONFIG)),kernel/mm/kasan.c kernel/mm/kasan_test.c)
 plain.sources  += kernel/mm/boot_alloc.c kernel/mm/mapping.c kernel/mm/kasan.c
