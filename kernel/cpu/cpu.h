@@ -18,17 +18,18 @@ struct cpu {
     unsigned index;
     uint64_t hw_id;
     uint32_t hw_uid;
-    char name[8]; // "cpu0"
+    char name[8];       // "cpu0"
     unsigned irq_depth; // nesting of interrupt handlers, 0 in thread context
     unsigned nmi_depth;
     uint64_t irq_count, ipi_count, timer_count, idle_ns;
     struct thread *idle;
     struct run_queue *queue;
-    void *machine; // the architecture's own per-CPU data
+    uint64_t kick_mask; // CPUs to interrupt for rescheduling once no spin lock is held here
+    void *machine;      // the architecture's own per-CPU data
 };
 
 extern struct cpu cpus[CPU_MAX];
-unsigned cpu_count(void);      // present: boot_info.cpu_count
+unsigned cpu_count(void);       // present: boot_info.cpu_count
 uint64_t cpu_online_mask(void); // bit per index
 void cpu_set_online(struct cpu *cpu);
 
@@ -37,8 +38,7 @@ static inline struct cpu *this_cpu(void)
     return arch_this_cpu();
 }
 
-#define CPU_FOR_EACH(var)                                                                          \
-    for (struct cpu *var = cpus; var < cpus + cpu_count(); var++)
+#define CPU_FOR_EACH(var) for (struct cpu *var = cpus; var < cpus + cpu_count(); var++)
 
 // Brings up the other CPUs; returns when each is online or has been given up (logged).
 void smp_start(void);

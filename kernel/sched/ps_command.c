@@ -10,9 +10,9 @@ const char *thread_state_name(const struct thread_view *view)
 {
     switch (view->state) {
     case THREAD_READY:
-        return "ready";
+        return view->idle ? "idle" : "ready";
     case THREAD_RUNNING:
-        return view->idle ? "idle" : "running";
+        return "running";
     case THREAD_BLOCKED:
         return view->timed ? "sleeping" : "blocked";
     default:
@@ -41,21 +41,25 @@ COMMAND(ps, "ps", "ps", "all threads: state, CPU, priority, time, what they wait
 static int cpu_run(struct command_call *call)
 {
     char running[CPU_MAX][THREAD_NAME_MAX] = {0};
+    uint64_t idle_ns[CPU_MAX] = {0};
     struct thread_view view;
     for (int64_t cursor = 0; thread_walk(&cursor, &view);) {
         if (view.state == THREAD_RUNNING)
-            memcpy(running[view.cpu], view.name, sizeof(view.name));
+            strlcpy(running[view.cpu], view.idle ? "idle" : view.name, THREAD_NAME_MAX);
+        if (view.idle)
+            idle_ns[view.cpu] = view.cpu_ns;
     }
     kd_text_printf(call->out, "%-6s %6s %-8s %10s %10s %10s %12s  %s\n", "CPU", "HW-ID", "STATE",
                    "IRQS", "IPIS", "TIMERS", "IDLE", "THREAD");
     CPU_FOR_EACH (cpu) {
         bool online = cpu_online_mask() >> cpu->index & 1;
-        kd_text_printf(
-            call->out, "%-6s %6llx %-8s %10llu %10llu %10llu %5llu.%06llu  %s\n", cpu->name,
-            (unsigned long long)cpu->hw_id, online ? "online" : "offline",
-            (unsigned long long)cpu->irq_count, (unsigned long long)cpu->ipi_count,
-            (unsigned long long)cpu->timer_count, (unsigned long long)(cpu->idle_ns / NSEC_PER_SEC),
-            (unsigned long long)(cpu->idle_ns % NSEC_PER_SEC / NSEC_PER_USEC), running[cpu->index]);
+        kd_text_printf(call->out, "%-6s %6llx %-8s %10llu %10llu %10llu %5llu.%06llu  %s\n",
+                       cpu->name, (unsigned long long)cpu->hw_id, online ? "online" : "offline",
+                       (unsigned long long)cpu->irq_count, (unsigned long long)cpu->ipi_count,
+                       (unsigned long long)cpu->timer_count,
+                       (unsigned long long)(idle_ns[cpu->index] / NSEC_PER_SEC),
+                       (unsigned long long)(idle_ns[cpu->index] % NSEC_PER_SEC / NSEC_PER_USEC),
+                       running[cpu->index]);
     }
     return 0;
 }

@@ -4,5 +4,6 @@ kernel.sources += \
     kernel/sched/sched.c \
     kernel/sched/thread.c \
     kernel/sched/kd_threads.c \
-    kernel/sched/ps_command.c
+    kernel/sched/ps_command.c \
+    kernel/sched/sched_test.c
 plain.sources += kernel/sched/kd_threads.c

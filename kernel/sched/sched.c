@@ -81,6 +81,20 @@ static struct cpu *choose_cpu(const struct thread *thread)
     return best;
 }
 
+// Another CPU is interrupted only when this one has let go of its last spin lock: it would wake up
+// just to spin for the run queue we have locked, or for the lock of what it was waiting for.
+static void kick_later(const struct cpu *cpu)
+{
+    this_cpu()->kick_mask |= UINT64_C(1) << cpu->index;
+}
+
+void sched_kick(void)
+{
+    uint64_t mask = this_cpu()->kick_mask;
+    this_cpu()->kick_mask = 0;
+    arch_ipi_send(mask, IPI_RESCHEDULE);
+}
+
 // The thread has just been queued: sees to it that its CPU notices.
 static void notify(struct run_queue *queue, const struct thread *thread)
 {
@@ -89,7 +103,7 @@ static void notify(struct run_queue *queue, const struct thread *thread)
     if (preempts)
         WRITE_ONCE(queue->cpu->current->need_resched, true);
     if (!own && (preempts || !queue->slice_armed))
-        arch_ipi_send(UINT64_C(1) << queue->cpu->index, IPI_RESCHEDULE);
+        kick_later(queue->cpu);
     if (own)
         slice_start(queue);
 }
@@ -362,7 +376,7 @@ int thread_set_affinity(struct thread *thread, uint64_t affinity)
             if (thread->state == THREAD_RUNNING) {
                 WRITE_ONCE(thread->need_resched, true);
                 if (queue->cpu != this_cpu())
-                    arch_ipi_send(UINT64_C(1) << queue->cpu->index, IPI_RESCHEDULE);
+                    kick_later(queue->cpu);
             }
         }
     }

@@ -45,6 +45,9 @@ void sched_block(const bool *woken, const char *what, uint64_t deadline_ns);
 // NMI.
 void sched_wake(struct thread *thread);
 
+// Sends what is due to cpu->kick_mask. For the release of spin locks, interrupts off.
+void sched_kick(void);
+
 void sched_thread_init(struct thread *thread);
 // Gives a new thread, READY and in no queue, to a CPU.
 void sched_place(struct thread *thread);

@@ -129,19 +129,30 @@ bool lock_held_by_current_(const void *lock)
     return false;
 }
 
+const struct held_lock *held_spin_lock(void)
+{
+    const struct thread *thread = thread_current();
+    for (unsigned i = thread->held_count; i > 0; i--) {
+        if (thread->held[i - 1].rank > RANK_SPIN_FIRST_)
+            return &thread->held[i - 1];
+    }
+    return NULL;
+}
+
 void held_assert_may_sleep(const char *what)
 {
     const struct thread *thread = thread_current();
     const struct cpu *cpu = this_cpu();
-    for (unsigned i = 0; i < thread->held_count; i++) {
-        if (thread->held[i].rank < RANK_SPIN_FIRST_)
-            continue;
-        log_error("\"%s\" was taken by", thread->held[i].name);
-        held_log(&thread->held[i]);
-        panic("sleeping (%s) with the spin lock \"%s\" held", what, thread->held[i].name);
+    const struct held_lock *spin = held_spin_lock();
+    if (spin) {
+        log_error("\"%s\" was taken by", spin->name);
+        held_log(spin);
+        panic("sleeping (%s) with the spin lock \"%s\" held", what, spin->name);
     }
     if (cpu->irq_depth || cpu->nmi_depth)
         panic("sleeping (%s) in an interrupt", what);
+    if (thread == cpu->idle)
+        return; // boot, before there are threads: the lock is free or sched_block() panics
     if (thread->preempt_off)
         panic("sleeping (%s) with preemption off", what);
     if (!arch_irq_enabled())

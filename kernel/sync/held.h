@@ -31,6 +31,9 @@ void held_remove(const void *lock, const char *name);
 // Moves the newest record, which must be the lock's: for the run queue's lock across a switch.
 void held_hand_over(struct thread *from, struct thread *to, const void *lock);
 
+// The newest spin lock that the current thread holds, or NULL.
+const struct held_lock *held_spin_lock(void);
+
 // Panics if the current context may not sleep: in an interrupt, with a spin lock held, with
 // preemption or interrupts off.
 void held_assert_may_sleep(const char *what);

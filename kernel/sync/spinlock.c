@@ -5,6 +5,7 @@
 #include "kdebug/kdebug.h"
 #include "kernel/log/log.h"
 #include "kernel/panic.h"
+#include "kernel/sched/sched.h"
 #include "kernel/sync/held.h"
 #include "kernel/sync/patience.h"
 
@@ -89,6 +90,8 @@ void spinlock_release_(void *l)
     irq_state_t irq = lock->irq;
     WRITE_ONCE(lock->holder, NULL);
     __atomic_store_n(&lock->now_serving, lock->now_serving + 1, __ATOMIC_RELEASE);
+    if (this_cpu()->kick_mask && !held_spin_lock())
+        sched_kick();
     arch_irq_restore(irq);
     // A wake-up under the lock may have asked for another thread, and no interrupt need follow.
     if (READ_ONCE(thread_current()->need_resched) && arch_irq_enabled())
