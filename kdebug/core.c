@@ -507,24 +507,33 @@ void kdebug_break(const char *why)
     kd_interrupts_restore(interrupts);
 }
 
-// A breakpoint instruction was executed: whose is it?
-static bool breakpoint_event(struct kd_cpu *cpu, struct kd_frame *frame, struct kd_event *event)
+// A breakpoint instruction was executed. True: it is the debugger's.
+static bool breakpoint_trap(struct kd_cpu *cpu, struct kd_frame *frame)
 {
+    struct kd_event event = {.kind = KD_EVENT_OTHER,
+                             .stop = {.kind = GDB_STOP_SIGNAL, .signal = SIGNAL_TRAP}};
     uintptr_t pc = kd_frame_pc(frame);
+    unsigned length = kd_breakpoint_insn_at(pc);
     if (kd_breakpoint_at(pc)) {
-        event->kind = KD_EVENT_BREAKPOINT;
-        event->stop.kind = GDB_STOP_SWBREAK;
+        event.kind = KD_EVENT_BREAKPOINT;
+        event.stop.kind = GDB_STOP_SWBREAK;
+        kd_enter(cpu, frame, &event);
         return true;
     }
-    unsigned length = kd_breakpoint_insn_at(pc);
     if (length == 0) {
-        return false; // it was lifted since: what stands there now is yet to be executed
+        return true; // it was lifted since: what stands there now is yet to be executed
+    }
+    if (pc != kdebug_break_pc) {
+        return false; // a compiler's trap, or an assertion's
     }
     kd_frame_set_pc(frame, pc + length);
-    if (pc == kdebug_break_pc) {
-        event->text = break_text[cpu->index];
-        break_text[cpu->index] = NULL;
+    if (kd_gdb_stop_was_deferred(cpu->index)) {
+        kd_enter(cpu, frame, NULL);
+        return true;
     }
+    event.text = break_text[cpu->index];
+    event.asked_for = true;
+    kd_enter(cpu, frame, &event);
     return true;
 }
 
@@ -546,6 +555,17 @@ static bool step_on(struct kd_cpu *cpu, struct kd_frame *frame, struct kd_event 
         }
     }
     return false;
+}
+
+// A stepped instruction had an exception of its own. When it is resumed, it has it again, and the
+// kernel gets it.
+static bool stop_with_signal(struct kd_cpu *cpu, struct kd_frame *frame, const struct kd_trap *trap)
+{
+    struct kd_event event = {.kind = KD_EVENT_OTHER,
+                             .stop = {.kind = GDB_STOP_SIGNAL, .signal = trap->signal},
+                             .text = trap->name};
+    kd_enter(cpu, frame, &event);
+    return true;
 }
 
 bool kd_trap(struct kd_frame *frame, const struct kd_trap *trap)
@@ -576,18 +596,7 @@ bool kd_trap(struct kd_frame *frame, const struct kd_trap *trap)
     }
     switch (kind) {
     case KD_TRAP_BREAKPOINT:
-        if (kd_frame_pc(frame) == kdebug_break_pc && kd_gdb_stop_was_deferred(cpu->index)) {
-            kd_frame_set_pc(frame, kdebug_break_pc + kd_breakpoint_insn_at(kdebug_break_pc));
-            kd_enter(cpu, frame, NULL);
-            return true;
-        }
-        if (!breakpoint_event(cpu, frame, &event)) {
-            return true;
-        }
-        if (kd.config.mode == KD_OFF) {
-            return false;
-        }
-        break;
+        return breakpoint_trap(cpu, frame) || (mine && stop_with_signal(cpu, frame, trap));
     case KD_TRAP_STEP:
         // Left over from a step that ended otherwise; nothing asks for it any more.
         return !mine;
@@ -599,12 +608,7 @@ bool kd_trap(struct kd_frame *frame, const struct kd_trap *trap)
         event.stop.address = address;
         break;
     case KD_TRAP_OTHER:
-        if (!mine) {
-            return false;
-        }
-        event.stop.signal = trap->signal;
-        event.text = trap->name;
-        break;
+        return mine && stop_with_signal(cpu, frame, trap);
     }
     kd_enter(cpu, frame, &event);
     return true;

@@ -23,6 +23,7 @@ struct kd_event {
     enum kd_event_kind kind;
     struct gdb_stop stop; // `thread` is filled in when it is reported
     const char *text;     // told on gdb's console, or NULL
+    bool asked_for;       // by kdebug_break(), with `text` as the reason
     const struct kd_trap *trap;
 };
 
@@ -148,6 +149,12 @@ bool kd_gdb_defers_stop(unsigned cpu);
 bool kd_gdb_stop_was_deferred(unsigned cpu); // and it is forgotten now
 // Report text: to gdb as console text, and to the console unless gdb has that line.
 void kd_gdb_print(const char *text, size_t length);
+
+// -- backtrace.c ------------------------------------------------------------------------------
+
+// kd_backtrace() from a whole frame: the caller of a function that has not saved its return address
+// is found, too, as far as the registers tell.
+unsigned kd_backtrace_frame(const struct kd_frame *frame, uintptr_t *addresses, unsigned max);
 
 // -- panic.c ----------------------------------------------------------------------------------
 

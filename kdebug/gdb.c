@@ -301,14 +301,29 @@ static void monitor_sink(struct kd_text *text, const char *characters, size_t le
     output->write(output, characters, length);
 }
 
+struct monitor {
+    struct kd_text *text;
+    const char *line;
+};
+
+static int monitor_run(void *argument)
+{
+    const struct monitor *monitor = argument;
+    return kd.kernel->command(monitor->text, monitor->line);
+}
+
 static int target_monitor(void *context, const char *line, struct gdb_output *output)
 {
     (void)context;
     char buffer[256];
     struct kd_text text;
     kd_text_init_sink(&text, buffer, sizeof(buffer), monitor_sink, output);
-    int result = kd.kernel->command(&text, line);
-    if (result == -ENOENT) {
+    struct monitor monitor = {.text = &text, .line = line};
+    struct gdb_error error = {.text = ""};
+    int result = kd_protect(monitor_run, &monitor, &error);
+    if (error.text[0] != '\0') {
+        kd_text_printf(&text, "%s: %s\n", line, error.text);
+    } else if (result == -ENOENT) {
         kd_text_printf(&text, "no such command: %s (try: monitor help)\n", line);
     } else if (result != 0) {
         kd_text_printf(&text, "%s: failed with error %d\n", line, -result);
@@ -393,16 +408,7 @@ static void receive_protected(const uint8_t *bytes, size_t length)
     struct received received = {.bytes = bytes, .length = length};
     struct gdb_error error = {.text = ""};
     if (kd_protect(receive, &received, &error) != 0) {
-        char packet[sizeof(error.text) + 8];
-        struct kd_text text;
-        kd_text_init(&text, packet, sizeof(packet));
-        kd_text_printf(&text, "$E.%s", error.text);
-        uint8_t sum = 0;
-        for (size_t i = 1; i < text.length; i++) {
-            sum = (uint8_t)(sum + (uint8_t)packet[i]);
-        }
-        kd_text_printf(&text, "#%02x", sum);
-        target_send(NULL, (const uint8_t *)packet, text.length);
+        gdb_abandon(&stub, error.text);
     }
 }
 
@@ -420,7 +426,8 @@ static void announce(const struct kd_event *event)
 {
     if (event->text != NULL) {
         char line[192];
-        kd_snprintf(line, sizeof(line), "kdebug_break: %s\n", event->text);
+        kd_snprintf(line, sizeof(line), "%s: %s\n", event->asked_for ? "kdebug_break" : "kdebug",
+                    event->text);
         kd_gdb_tell(line);
     }
     if (!gdb_attached(&stub) && !session.sniffed) {

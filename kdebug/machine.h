@@ -38,6 +38,7 @@ static inline uintptr_t kd_frame_pc(const struct kd_frame *frame);
 static inline void kd_frame_set_pc(struct kd_frame *frame, uintptr_t pc);
 static inline uintptr_t kd_frame_sp(const struct kd_frame *frame);
 static inline uintptr_t kd_frame_fp(const struct kd_frame *frame);
+static inline uintptr_t kd_frame_link(const struct kd_frame *frame);
 #include <kd_machine/frame_inline.h>
 
 // -- registers that are not in the frame (GDB_REGISTER_SPECIAL | key), of the executing CPU.

@@ -85,19 +85,17 @@ static int print_backtrace(void *argument)
     kd_text_string(section->text, ":\n");
     uintptr_t addresses[FRAMES_MAX];
     // The interrupted context may have been on a stack of its own; the walk bounds itself.
-    unsigned count =
-        kd_backtrace(kd_frame_pc(cpu->frame), kd_frame_fp(cpu->frame), 0, 0, addresses, FRAMES_MAX);
+    unsigned count = kd_backtrace_frame(cpu->frame, addresses, FRAMES_MAX);
     for (unsigned i = 0; i < count; i++) {
         kd_text_printf(section->text, "  #%u 0x%016llx ", i, (unsigned long long)addresses[i]);
         // A return address may be the first byte of the next function: the call is before it.
-        uintptr_t shown = addresses[i];
         struct kd_symbol symbol;
-        if (i > 0 && kd.kernel->symbol(shown - 1, &symbol)) {
+        if (kd.kernel->symbol(addresses[i] - (i > 0), &symbol)) {
             kd_text_printf(section->text, "%s+0x%llx/0x%llx", symbol.name,
-                           (unsigned long long)(shown - symbol.start),
+                           (unsigned long long)(addresses[i] - symbol.start),
                            (unsigned long long)symbol.size);
         } else {
-            kd_text_symbol(section->text, shown);
+            kd_text_char(section->text, '?');
         }
         kd_text_char(section->text, '\n');
     }

@@ -18,7 +18,7 @@ void kd_text_registers(struct kd_text *text, const struct kd_frame *frame)
         }
         uint64_t value = 0;
         memcpy(&value, (const uint8_t *)frame + reg->location, reg->bits / 8);
-        kd_text_printf(text, "%s%8s %016llx", column == 0 ? "" : " ", reg->name,
+        kd_text_printf(text, "%s%7s %016llx", column == 0 ? "" : " ", reg->name,
                        (unsigned long long)value);
         column = (column + 1) % COLUMNS;
         if (column == 0) {

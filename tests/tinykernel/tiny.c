@@ -16,7 +16,7 @@
 #define TICK        (TIMER_HZ / 100)
 #define SCAUSE_TICK (UINT64_C(1) << 63 | 5)
 
-extern const char text_start[], text_end[], debugger_text_end[];
+extern const char text_start[], text_end[], debugger_text_start[], debugger_text_end[];
 
 void tiny_main(void);
 void tiny_trap(struct kd_frame *frame);
@@ -303,7 +303,7 @@ __attribute__((noinline)) static void mask_and_unmask(void)
     __asm__ volatile("csrs sstatus, %0" ::"r"(status & 2) : "memory");
 }
 
-static void say(uint64_t number)
+__attribute__((noinline)) static void say(uint64_t number)
 {
     char line[64];
     kd_snprintf(line, sizeof(line), "tick %llu\n", (unsigned long long)number);
@@ -312,7 +312,7 @@ static void say(uint64_t number)
 
 void tiny_main(void)
 {
-    untouchable[0].start = (uintptr_t)text_start;
+    untouchable[0].start = (uintptr_t)debugger_text_start;
     untouchable[0].end = (uintptr_t)debugger_text_end;
     struct kd_config config = {
         .mode = KD_WAIT, .panic_action = KD_PANIC_DEBUG, .port = &uart, .console = &uart};

@@ -7,9 +7,9 @@
 struct kd_frame {
     uint64_t x[31]; // x29 frame pointer, x30 link register
     uint64_t sp;
-    uint64_t pc;    // ELR_EL1
+    uint64_t pc;     // ELR_EL1
     uint64_t pstate; // SPSR_EL1
-    uint64_t pmr;   // ICC_PMR_EL1 (GICv3) or 0: the interrupt mask is part of the context
+    uint64_t pmr;    // ICC_PMR_EL1 (GICv3) or 0: the interrupt mask is part of the context
     uint64_t esr;
     uint64_t far;
     uint64_t record[2]; // a frame record {fp, pc} that links unwinders to the interrupted frame
