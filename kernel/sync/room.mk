@@ -7,4 +7,5 @@ kernel.sources += \
     kernel/sync/rwlock.c \
     kernel/sync/condition.c \
     kernel/sync/patience.c \
-    kernel/sync/locks_command.c
+    kernel/sync/locks_command.c \
+    kernel/sync/lock_test.c
