@@ -79,46 +79,49 @@ void timer_start(struct timer *timer, uint64_t deadline_ns)
     arch_irq_restore(irq);
 }
 
-static bool unlink(struct timer *timer)
-{
-    for (;;) {
-        struct timer_queue *queue = queue_of(timer);
-        WITH (&queue->lock) {
-            if (queue_of(timer) != queue)
-                break;
-            bool armed = !list_empty(&timer->link);
-            list_remove(&timer->link);
-            return armed;
-        }
-    }
-}
-
 // Is its function running on another CPU? On this one it can only be the caller.
 static bool runs_elsewhere(const struct timer *timer)
 {
-    irq_state_t irq = arch_irq_save();
     const struct timer_queue *own = &queues[this_cpu()->index];
-    bool runs = false;
     for (const struct timer_queue *queue = queues; queue < queues + CPU_MAX; queue++) {
         if (queue != own && __atomic_load_n(&queue->running, __ATOMIC_ACQUIRE) == timer)
-            runs = true;
+            return true;
     }
-    arch_irq_restore(irq);
-    return runs;
+    return false;
+}
+
+// Takes the timer out of its queue and, at the same instant, looks whether its function runs: if
+// not, nobody is left who might start it again. True if it was armed.
+static bool take_out(struct timer *timer, bool *runs)
+{
+    bool armed = false;
+    for (bool found = false; !found;) {
+        struct timer_queue *queue = queue_of(timer);
+        WITH (&queue->lock) {
+            found = queue_of(timer) == queue;
+            if (!found)
+                break;
+            armed = !list_empty(&timer->link);
+            list_remove(&timer->link);
+            *runs = runs_elsewhere(timer);
+        }
+    }
+    return armed;
 }
 
 bool timer_cancel(struct timer *timer)
 {
-    bool armed = unlink(timer);
+    bool runs;
+    bool armed = take_out(timer, &runs);
     struct patience patience;
     patience_start(&patience);
-    while (runs_elsewhere(timer)) {
+    while (runs) {
         arch_cpu_relax();
         if (patience_over(&patience))
             panic("timer_cancel: the timer's function does not end");
-        armed |= unlink(timer); // it may start itself again
+        armed |= take_out(timer, &runs); // it may start itself again
     }
-    return armed | unlink(timer);
+    return armed;
 }
 
 void timer_interrupt(void)
