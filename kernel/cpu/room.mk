@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: MIT
 kernel.sources += \
     kernel/cpu/cpu.c \
-    kernel/cpu/smp.c
+    kernel/cpu/smp.c \
+    kernel/cpu/smp_test.c

@@ -6,6 +6,7 @@
 // may be under way at once, and a sender only waits for a receiver that is a call behind.
 #include "kernel/arch/boot.h"
 #include "kernel/cpu/cpu.h"
+#include "kernel/irq/irq.h"
 #include "kernel/log/log.h"
 #include "kernel/mm/mapping.h"
 #include "kernel/panic.h"
@@ -84,9 +85,9 @@ static struct call_slot *slot_claim(unsigned from, unsigned to)
 static void call_here(void (*fn)(void *), void *argument)
 {
     irq_state_t irq = arch_irq_save();
-    this_cpu()->irq_depth++;
+    irq_enter(NULL);
     fn(argument);
-    this_cpu()->irq_depth--;
+    irq_exit(NULL);
     arch_irq_restore(irq);
 }
 
