@@ -33,7 +33,7 @@
 #include <string.h>
 
 #define STOP_TIMEOUT_NS  UINT64_C(500000000)
-#define STOP_TURNS_MAX   UINT64_C(200000000) // in case the clock stands still
+#define STALLED_TURNS    1000000 // looks at a clock that stands still
 #define REQUEST_TURNS    UINT64_C(20000000)
 #define SIGNAL_INT       2
 #define SIGNAL_TRAP      5
@@ -137,7 +137,7 @@ static void stop_others(unsigned me)
 {
     uint64_t mask = 0;
     for (unsigned i = 0; i < kd_cpu_total(); i++) {
-        mask |= i == me ? 0 : bit(i);
+        mask |= i == me || !kd_cpu_online(i) ? 0 : bit(i);
     }
     mask = running_among(mask);
     kd.stopped_at_ns = kd.kernel->clock_ns();
@@ -147,11 +147,15 @@ static void stop_others(unsigned me)
     }
     atomic_fetch_or(&kd.stop_wanted, mask);
     kd.kernel->cpus_stop(mask);
-    for (uint64_t turns = 0; kd.missing != 0 && turns < STOP_TURNS_MAX; turns++) {
+    uint64_t before = 0;
+    for (unsigned stalled = 0; kd.missing != 0 && stalled < STALLED_TURNS;) {
         kd.missing = running_among(mask);
-        if (kd.kernel->clock_ns() - kd.stopped_at_ns > STOP_TIMEOUT_NS) {
+        uint64_t now = kd.kernel->clock_ns();
+        if (now - kd.stopped_at_ns > STOP_TIMEOUT_NS) {
             break;
         }
+        stalled = now == before ? stalled + 1 : 0;
+        before = now;
     }
 }
 
@@ -475,6 +479,7 @@ const struct kd_config *kd_config(void)
 
 void kd_cpu_init(void)
 {
+    atomic_fetch_or(&kd.online, bit(kd_this_cpu()->index));
     kd_hw_init();
 }
 

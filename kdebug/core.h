@@ -61,7 +61,8 @@ struct kd_action {
 struct kd_core {
     const struct kdebug_kernel *kernel;
     struct kd_config config;
-    _Atomic(int) master; // index of a CPU, or KD_NOBODY
+    _Atomic(int) master;      // index of a CPU, or KD_NOBODY
+    _Atomic(uint64_t) online; // have called kd_cpu_init(); the others are not up yet
     _Atomic(uint64_t) stop_wanted;
     volatile bool holding; // the master has stopped the others and lifted the breakpoints
     uint64_t missing;      // CPUs that did not stop
@@ -69,12 +70,17 @@ struct kd_core {
     struct kd_action action;
     struct kd_cpu cpus[KD_CPU_MAX];
 };
+
 extern struct kd_core kd;
 
 #define KD_NOBODY (-1)
 
 struct kd_cpu *kd_this_cpu(void);
 unsigned kd_cpu_total(void);
+static inline bool kd_cpu_online(unsigned cpu)
+{
+    return (atomic_load(&kd.online) >> cpu & 1) != 0;
+}
 static inline bool kd_cpu_stopped(const struct kd_cpu *cpu)
 {
     int state = atomic_load(&cpu->state);

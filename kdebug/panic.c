@@ -138,7 +138,7 @@ void kd_panic_report(struct kd_cpu *cpu)
     print_section(print_registers, &section);
     print_section(print_backtrace, &section);
     for (unsigned i = 0; i < kd_cpu_total(); i++) {
-        if (i != cpu->index) {
+        if (i != cpu->index && kd_cpu_online(i)) {
             section.cpu = &kd.cpus[i];
             print_section(print_backtrace, &section);
         }

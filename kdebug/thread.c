@@ -38,7 +38,7 @@ int64_t kd_thread_on(unsigned cpu)
 int kd_thread_cpu(int64_t id)
 {
     for (unsigned i = 0; i < kd_cpu_total(); i++) {
-        if (kd_thread_on(i) == id) {
+        if (kd_cpu_online(i) && kd_thread_on(i) == id) {
             return (int)i;
         }
     }
@@ -71,7 +71,7 @@ bool kd_thread_find(int64_t id, struct kd_thread *out)
 static int64_t made_up_after(unsigned cpu)
 {
     for (; cpu < kd_cpu_total(); cpu++) {
-        if (kd_thread_on(cpu) == MADE_UP_ID(cpu)) {
+        if (kd_cpu_online(cpu) && kd_thread_on(cpu) == MADE_UP_ID(cpu)) {
             return MADE_UP_ID(cpu);
         }
     }
