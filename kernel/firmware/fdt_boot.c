@@ -151,6 +151,17 @@ static void reservation_block_read(void)
     }
 }
 
+static bool is_ram(paddr_t start, uint64_t bytes)
+{
+    for (unsigned i = 0; i < boot_info.ram_count; i++) {
+        const struct memory_range *ram = &boot_info.ram[i];
+        if (start >= ram->start && start + bytes <= range_end(ram)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 // -- what the boot loader chose ---------------------------------------------------------------
 
 // Boot loaders write initrd bounds in one cell or two.
@@ -433,5 +444,12 @@ int fdt_boot_info(const void *blob, paddr_t paddr, size_t mapped_bytes, uint64_t
     chosen_read();
     uarts_read();
     ecams_read();
+    if (!is_ram(paddr, tree.bytes)) {
+        // The final direct map has RAM only: the tree could not be read any more.
+        log_warn("device tree: lies outside the memory it describes, and is not kept");
+        boot_info.machine = "unnamed";
+        boot_info.device_tree = NULL;
+        tree = (struct fdt){0};
+    }
     return 0;
 }

@@ -3,3 +3,18 @@
 kernel.sources.aarch64 += kernel/firmware/fdt.c kernel/firmware/fdt_boot.c
 kernel.sources.riscv64 += kernel/firmware/fdt.c kernel/firmware/fdt_boot.c
 kernel.sources.x86_64 += kernel/firmware/acpi.c
+# fdt.c reads the tree through the direct map before the address sanitizer's shadow of that exists.
+plain.sources += kernel/firmware/fdt.c
+
+unit.tests += fdt
+unit.fdt.sources := tests/unit/fdt_test.c kernel/firmware/fdt.c kernel/firmware/fdt_boot.c
+unit.fdt.cflags   = -include tests/unit/fdt_host.h -DFDT_BOARD='"$(BUILD)/host/unit/fdt_board.dtb"'
+$(BUILD)/host/unit/fdt_test: $(BUILD)/host/unit/fdt_board.dtb
+$(BUILD)/host/unit/fdt_board.dtb: tests/unit/fdt_board.dts
+	$(call say,DTC,$@)
+	@mkdir -p $(@D)
+	$(Q)dtc -q -I dts -O dtb -o $@ $<
+
+fuzz.targets += fdt
+fuzz.fdt.sources := tests/fuzz/fdt_fuzz.c kernel/firmware/fdt.c kernel/firmware/fdt_boot.c
+fuzz.fdt.cflags  := -include tests/unit/fdt_host.h

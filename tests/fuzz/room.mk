@@ -17,7 +17,7 @@ fuzz.dir = $(BUILD)/host/fuzz
 $(BUILD)/host/fuzz/%_fuzz: $$(fuzz.$$*.sources) $$(wildcard $$*/*.h) tests/fuzz/room.mk
 	$(call say,FUZZ,$@)
 	@mkdir -p $(@D)
-	$(Q)$(fuzz.cc) $(fuzz.$*.sources) -o $@
+	$(Q)$(fuzz.cc) $(fuzz.$*.cflags) $(fuzz.$*.sources) -o $@
 
 .PHONY: fuzz fuzz-smoke
 fuzz: $$(addprefix fuzz-run-,$$(fuzz.targets)) ## fuzz every target for FUZZ_SECONDS (60)
