@@ -16,7 +16,8 @@ start:
     .cfi_startproc
     .cfi_undefined ra
     csrw    sie, zero
-    csrci   sstatus, SSTATUS_SIE
+    li      t0, SSTATUS_SIE | SSTATUS_FS    /* no floating point: a trap tells */
+    csrc    sstatus, t0
     mv      s1, a0
     mv      s2, a1
     la      t0, __bss_start
@@ -47,7 +48,8 @@ start_secondary:
     .cfi_startproc
     .cfi_undefined ra
     csrw    sie, zero
-    csrci   sstatus, SSTATUS_SIE
+    li      t0, SSTATUS_SIE | SSTATUS_FS    /* no floating point: a trap tells */
+    csrc    sstatus, t0
     mv      s1, a1
     la      t0, secondary_root
     ld      a0, 0(t0)

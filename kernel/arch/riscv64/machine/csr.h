@@ -6,6 +6,7 @@
 #define SSTATUS_SIE  (1 << 1)
 #define SSTATUS_SPIE (1 << 5)
 #define SSTATUS_SPP  (1 << 8)
+#define SSTATUS_FS   (3 << 13)
 
 // Interrupts: bits of sie and sip, and the codes in scause.
 #define IRQ_SOFTWARE         1
