@@ -10,6 +10,7 @@
 #include "kdebug/kdebug.h"
 #include "kernel/arch/boot.h"
 #include "kernel/arch/cpu.h"
+#include "kernel/boot/param.h"
 #include "kernel/cpu/cpu.h"
 #include "kernel/irq/irq.h"
 #include "kernel/log/log.h"
@@ -18,6 +19,11 @@
 
 #define OUTPUT_BATCH 64
 #define INPUT_BYTES  4096 // a power of two; a pasted page
+
+static const char *const level_choices[] = {"error", "warn", "info", "debug", NULL};
+static unsigned console_level = LOG_INFO;
+PARAM_CHOICE(loglevel, "loglevel", &console_level, level_choices,
+             "the least important log records the console shows: error, warn, info or debug");
 
 static struct debug_port *output_port;
 static bool output_shared;
@@ -75,17 +81,23 @@ static bool output_forbidden(void)
     return kd_active() || this_cpu()->nmi_depth > 0;
 }
 
+static void record_print(const struct log_record *record)
+{
+    char line[LOG_LINE_MAX + 64];
+    struct kd_text text;
+    kd_text_init(&text, line, sizeof line);
+    log_format(&text, record);
+    kd_text_char(&text, '\n');
+    output_write(line, text.length);
+}
+
 void log_drain(void)
 {
     struct log_record record;
     while (!output_forbidden() && log_read(log_shown + 1, &record) && output_try_claim()) {
         while (log_read(log_shown + 1, &record)) {
-            char line[LOG_LINE_MAX + 64];
-            struct kd_text text;
-            kd_text_init(&text, line, sizeof line);
-            log_format(&text, &record);
-            kd_text_char(&text, '\n');
-            output_write(line, text.length);
+            if (record.level <= console_level)
+                record_print(&record);
             log_shown = record.sequence;
         }
         output_release();

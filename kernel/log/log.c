@@ -71,8 +71,9 @@ uint64_t log_next_sequence(void)
 bool log_read(uint64_t sequence, struct log_record *out)
 {
     uint64_t end = log_next_sequence();
-    if (sequence + LOG_RECORDS < end)
-        sequence = end - LOG_RECORDS;
+    uint64_t oldest = end > LOG_RECORDS ? end - LOG_RECORDS : 1;
+    if (sequence < oldest)
+        sequence = oldest;
     // A record under the ring's oldest edge may be overwritten while it is copied: the next will
     // do.
     for (; sequence < end; sequence++) {
