@@ -28,6 +28,9 @@
 //  - A new gdb after one that died begins with '+' and qSupported and expects acks. So a second
 //    qSupported, or a QStartNoAckMode when acks are off, starts a new conversation with acks on and
 //    nothing selected; the target hears of it (attach) and can drop the dead gdb's breakpoints.
+//  - What the line holds behind the packet that opens a conversation is stale: repeats and '-' of a
+//    gdb that has waited for us to boot. It must not be answered; the rest of the call's bytes is
+//    dropped here, and the target's attach() drops what its port still holds.
 //  - While the target runs only 0x03 counts, inside packets too, for '$' may have been noise. One
 //    packet is heeded: qSupported, from a new gdb after one that died while the target ran. It
 //    acts as 0x03, is acknowledged at once and answered when the target has stopped.
@@ -159,6 +162,7 @@ static void conversation_open(struct gdbstub *stub)
     line_reset(stub);
     selection_reset(stub);
     stub->attached = true;
+    stub->opened = true;
     if (stub->target->attach)
         stub->target->attach(stub->context);
 }
@@ -303,7 +307,8 @@ static void receive_byte(struct gdbstub *stub, uint8_t byte)
 
 void gdb_receive(struct gdbstub *stub, const uint8_t *bytes, size_t length)
 {
-    for (size_t i = 0; i < length; i++)
+    stub->opened = false;
+    for (size_t i = 0; i < length && !stub->opened; i++)
         receive_byte(stub, bytes[i]);
 }
 

@@ -33,6 +33,7 @@ struct gdbstub {
 
     // The line: see "Theory" in session.c.
     bool no_ack;
+    bool opened;         // this call of gdb_receive() has opened a conversation
     bool greeting_held;  // qSupported came while running; answered at the next stop
     bool repeat_ignored; // a repeated request was acknowledged but not answered again
     uint8_t unacked;     // packets sent and not acknowledged yet

@@ -14,7 +14,9 @@
 #define SIGNAL_INT 2
 #define READ_BYTES 256
 // How often a range step looks at the line.
-#define POLL_INTERVAL 16
+#define STALE_QUIET_POLLS 4000    // a few milliseconds: a byte takes 87 us at 115200 baud
+#define STALE_POLLS_MAX   1000000 // a line full of noise is not waited for
+#define POLL_INTERVAL     16
 
 static struct gdbstub stub;
 static struct gdb_sniffer sniffer;
@@ -282,10 +284,23 @@ static void target_detach(void *context)
     *session.action = (struct kd_action){.kind = KD_ACTION_CONTINUE};
 }
 
+// A gdb that has waited for the kernel to boot has sent its first request more than once. It sends
+// nothing more until it is answered, so what still comes is stale: taken as fresh, it would be
+// answered twice and leave gdb one reply behind for ever.
+static void drain_stale(void)
+{
+    uint8_t bytes[64];
+    unsigned quiet = 0;
+    for (unsigned polls = 0; quiet < STALE_QUIET_POLLS && polls < STALE_POLLS_MAX; polls++) {
+        quiet = port()->read(port(), bytes, sizeof(bytes)) > 0 ? 0 : quiet + 1;
+    }
+}
+
 static void target_attach(void *context)
 {
     (void)context;
     kd_breakpoints_drop();
+    drain_stale();
 }
 
 static void target_restart(void *context)

@@ -178,11 +178,12 @@ static void a_repeated_request_is_answered_once(void **state)
 static void a_repeated_greeting_is_answered_once(void **state)
 {
     (void)state;
-    send_raw("+$qSupported#37$qSupported#37$qSupported#37");
+    // A gdb that waited for the machine to boot: it repeats itself, then refuses the silence.
+    send_raw("+$qSupported#37$qSupported#37$qSupported#37---");
     const char *at = take_raw();
     assert_int_equal(*at++, '+');
     assert_non_null(take_frame(&at));
-    assert_string_equal(at, "++");
+    assert_string_equal(at, "");
     assert_int_equal(fake.attaches, 1);
 }
 
