@@ -9,6 +9,7 @@ import threading
 import time
 
 from .machine import FATHOM
+from .proxy import Proxy
 from .stream import DEADLINE_S, Timeout
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -22,12 +23,14 @@ class GdbError(Exception):
 class Gdb:
     """A gdb session on a machine.
 
-    target: "kernel", the debugger in the kernel through `fathom gdb`; "witness", QEMU's own stub;
-    None, not connected. port: another port than the machine's (a proxy's).
+    target: "kernel", the debugger in the kernel, through `fathom gdb`; "witness", QEMU's own stub.
+    Either is reached through `proxy`, which counts and logs what goes over the line.
     """
 
-    def __init__(self, machine, name="gdb", target="kernel", port=None, show=None):
+    def __init__(self, machine, name="gdb", target="kernel", show=None):
         self.name = name
+        self.proxy = Proxy(machine.port if target == "kernel" else machine.witness_port,
+                           os.path.join(machine.folder, f"{name}-packets.log"))
         self._machine = machine
         self._show = show
         self._log = open(os.path.join(machine.folder, f"{name}.log"), "a", encoding="utf-8")
@@ -40,7 +43,7 @@ class Gdb:
         arguments = ["-nx", "--interpreter=mi3"]
         if target == "kernel":
             words = [FATHOM, "gdb", "--arch", machine.arch, "--kernel", machine.kernel, "--port",
-                     str(port or machine.port), "--", *arguments]
+                     str(self.proxy.port), "--", *arguments]
         else:
             words = ["gdb-multiarch", "-q", *arguments, "-ix", SCRIPT, machine.kernel]
         self.process = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
@@ -50,8 +53,8 @@ class Gdb:
         self._wait(lambda record: record == "(gdb)", "the prompt")
         self.greeting = self._take_output()
         if target == "witness":
-            self.command(f"target remote 127.0.0.1:{machine.witness_port}")
-        elif target == "kernel" and "Remote debugging using" not in self.greeting:
+            self.command(f"target remote 127.0.0.1:{self.proxy.port}")
+        elif "Remote debugging using" not in self.greeting:
             raise GdbError(self.greeting)
 
     # -- reading ----------------------------------------------------------------------------------
@@ -145,8 +148,8 @@ class Gdb:
 
     def go(self, command="continue"):
         """Runs a command that lets the machine go, and returns while it runs."""
-        token = self.send(command)
-        self.answer(token, command)
+        self.answer(self.send(command), command)
+        self.proxy.wait_resumed()
 
     def wait_stop(self, what="a stop", timeout=None):
         record = self._wait(lambda r: r.startswith("*stopped"), f"the stop after '{what}'", timeout)
@@ -193,6 +196,7 @@ class Gdb:
                 self.process.wait(10)
             except (BrokenPipeError, subprocess.TimeoutExpired):
                 self.kill()
+        self.proxy.close()
         self._log.close()
 
     def __enter__(self):
