@@ -23,7 +23,8 @@
 #include "fathom/terminal.h"
 #include "fathom/verdict.h"
 
-#define IDLE_MS 300 // a packet's bytes follow one another faster than this
+// A packet's bytes follow one another faster than this, even where the host has much else to do.
+#define IDLE_MS 2000
 
 // -- options --------------------------------------------------------------------------------------
 

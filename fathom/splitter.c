@@ -227,7 +227,7 @@ void splitter_from_line(struct splitter *splitter, const uint8_t *bytes, size_t 
 
 void splitter_idle(struct splitter *splitter)
 {
-    if (splitter->from_line.length)
+    if (splitter_holds(splitter))
         give_up(splitter);
 }
 
@@ -257,7 +257,8 @@ void splitter_init(struct splitter *splitter, const struct splitter_ends *ends, 
 
 bool splitter_holds(const struct splitter *splitter)
 {
-    return splitter->from_line.length;
+    // While the machine stands still nothing but a packet comes, however slowly.
+    return splitter->from_line.length && !splitter_stopped(splitter);
 }
 
 bool splitter_stopped(const struct splitter *splitter)
