@@ -23,7 +23,7 @@ struct ksyms_table {
 };
 
 // The table may be missing: the first of the two links of the kernel has none.
-static struct ksyms_table ksyms_table(void)
+__debugger_text static struct ksyms_table ksyms_table(void)
 {
     struct ksyms_table table = {0};
     size_t bytes = (size_t)(__ksyms_end - __ksyms_start);
@@ -41,7 +41,8 @@ static struct ksyms_table ksyms_table(void)
     return table;
 }
 
-static const char *row_name(const struct ksyms_table *table, const struct ksyms_row *row)
+__debugger_text static const char *row_name(const struct ksyms_table *table,
+                                            const struct ksyms_row *row)
 {
     if (row->name >= table->name_bytes) {
         return NULL;

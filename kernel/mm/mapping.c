@@ -233,7 +233,7 @@ static void map_direct(void)
 // Its last-level table, which the start code made and all roots share. Found by walking once.
 static pte_t *fixmap_table;
 
-static paddr_t fixmap_find_table(void)
+__debugger_text static paddr_t fixmap_find_table(void)
 {
     paddr_t table = arch_table_root();
     for (unsigned level = ARCH_PAGE_LEVELS - 1; level > 0; level--) {
