@@ -77,7 +77,7 @@ static bool type(const char *text)
 KTEST(shell, edit, "the line editor moves, inserts and deletes")
 {
     editor_start();
-    EXPECT(type("hxlp\x1b[D\x1b[D\x1b[3~e\x05 cpu\r"));
+    EXPECT(type("hxlp\x1b[D\x1b[D\x1b[D\x1b[3~e\x05 cpu\r"));
     EXPECT(strcmp(editor.text, "help cpu") == 0);
     line_prompt(&editor);
     EXPECT(type("one two\x17three\x01zero \n"));
