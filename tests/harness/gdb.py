@@ -57,6 +57,10 @@ class Gdb:
         elif "Remote debugging using" not in self.greeting:
             raise GdbError(self.greeting)
 
+    def show_from_now(self, show):
+        """Shows commands and their answers through a function."""
+        self._show = show
+
     # -- reading ----------------------------------------------------------------------------------
 
     def _read(self):
