@@ -4,11 +4,10 @@
 #include "kernel/arch/boot.h"
 
 #include "kdebug/machine.h"
-#include "kernel/arch/cpu.h"
 #include "kernel/arch/mmu.h"
+#include "kernel/arch/riscv64/power.h"
 #include "kernel/arch/riscv64/sbi.h"
 #include "kernel/firmware/fdt_boot.h"
-#include "kernel/log/log.h"
 
 #define TREE_BYTES_MAX MIB(16)
 
@@ -33,6 +32,7 @@ void arch_boot_info(uint64_t boot_hw_id, paddr_t handoff)
 {
     sbi_init();
     fdt_boot_info(phys_to_virt(handoff), handoff, tree_bytes(handoff), boot_hw_id);
+    power_find(fdt_boot_tree());
 }
 
 int arch_pci_irq(unsigned bus, unsigned slot, unsigned pin)
@@ -43,14 +43,4 @@ int arch_pci_irq(unsigned bus, unsigned slot, unsigned pin)
 __debugger_text void arch_early_putc(char c)
 {
     sbi_console_putc(c);
-}
-
-void arch_reboot(void)
-{
-    sbi_reboot();
-}
-
-void arch_poweroff(bool failure)
-{
-    sbi_shutdown(failure);
 }
