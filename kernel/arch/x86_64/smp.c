@@ -87,6 +87,7 @@ void arch_ipi_send(uint64_t cpu_mask, enum ipi ipi)
     static const uint8_t vectors[IPI_COUNT] = {
         [IPI_RESCHEDULE] = VECTOR_RESCHEDULE,
         [IPI_CALL] = VECTOR_CALL,
+        [IPI_CONSOLE] = VECTOR_CONSOLE,
     };
     send(cpu_mask, ICR_FIXED | vectors[ipi]);
 }

@@ -3,11 +3,15 @@
 // NMIs apart, and brackets interrupts. On the debugger's way in, so nothing here may be
 // instrumented, and before trap_exception() nothing may fault.
 #include "kernel/arch/trap.h"
+
+#include <string.h>
+
 #include "kdebug/machine.h"
 #include "kernel/arch/cpu.h"
 #include "kernel/arch/x86_64/machine/percpu.h"
 #include "kernel/cpu/cpu.h"
 #include "kernel/irq/irq.h"
+#include "kernel/log/console.h"
 #include "kernel/mm/mapping.h"
 #include "kernel/sched/thread.h"
 
@@ -65,12 +69,22 @@ static __debugger_text bool overflowed(const struct kd_frame *frame, uint64_t ad
     return stack_guard_hit(address, &low) || stack_guard_hit(frame->rsp - sizeof(uint64_t), &low);
 }
 
+// gcc ends a failed check of -fsanitize=undefined with ud2.
+static __debugger_text bool is_compiler_check(const struct kd_frame *frame)
+{
+    static const uint8_t ud2[] = {0x0f, 0x0b};
+    uint8_t insn[sizeof ud2];
+    return frame->vector == VECTOR_INVALID_OPCODE &&
+           kd_mem_copy(insn, (const void *)frame->rip, sizeof insn) == sizeof insn &&
+           memcmp(insn, ud2, sizeof insn) == 0;
+}
+
 static __debugger_text void exception(struct kd_frame *frame)
 {
     static const struct vector reserved = {"reserved exception", TRAP_UNEXPECTED, GDB_SIGNAL_ILL};
     const struct vector *row = vectors[frame->vector].name ? &vectors[frame->vector] : &reserved;
     struct kd_trap trap = {
-        .name = row->name,
+        .name = is_compiler_check(frame) ? TRAP_NAME_COMPILER_CHECK : row->name,
         .code = frame->vector << 32 | frame->error,
         .signal = row->signal,
     };
@@ -135,6 +149,10 @@ static __debugger_text void interrupt(struct kd_frame *frame)
     case VECTOR_CALL:
         lapic_eoi();
         smp_call_ipi();
+        break;
+    case VECTOR_CONSOLE:
+        lapic_eoi();
+        console_kick();
         break;
     default:
         irq_dispatch(ioapic_vector_irq((unsigned)frame->vector), frame);

@@ -40,6 +40,7 @@
 #define VECTOR_RESCHEDULE 0xf0
 #define VECTOR_CALL       0xf1
 #define VECTOR_TIMER      0xf2
+#define VECTOR_CONSOLE    0xf3
 #define VECTOR_SPURIOUS   0xff /* the low four bits must be ones on old parts */
 
 #ifndef __ASSEMBLER__
