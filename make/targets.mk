@@ -73,8 +73,8 @@ gdb: host $(out.$(one.arch))/kernel.elf ## start gdb on a machine that `make run
 demo: all ## watch gdb step through the running kernel on every machine, or on ARCH
 	@$(PYTHON) scripts/demo.py --build $(BUILD) $(ARCHES)
 
-bench: all ## measure the debugger's figures beside its peers' (BENCH=names of figures)
-	@$(PYTHON) tests/bench/bench.py --build $(BUILD) $(ARCHES) $(BENCH)
+bench: all ## measure the debugger's figures beside its peers'
+	@$(PYTHON) tests/bench/bench.py --build $(BUILD) $(ARCHES)
 
 # -- tests ----------------------------------------------------------------------------------------
 # PYTEST=... adds options: PYTEST='-k attach'
