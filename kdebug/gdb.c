@@ -253,13 +253,13 @@ static int target_breakpoint_clear(void *context, enum gdb_breakpoint_type type,
 static int target_resume(void *context, const struct gdb_resume *wish, struct gdb_error *error)
 {
     (void)context;
+    if (session.panicked) {
+        kd_error(error, "the kernel has panicked and cannot run on (detach ends it)");
+        return -EINVAL;
+    }
     if (wish->action == GDB_CONTINUE) {
         *session.action = (struct kd_action){.kind = KD_ACTION_CONTINUE};
         return 0;
-    }
-    if (session.panicked) {
-        kd_error(error, "the kernel has panicked: there is nothing to step");
-        return -EINVAL;
     }
     gdb_thread_t thread = or_stopped(wish->thread);
     int cpu = kd_thread_cpu(thread);
