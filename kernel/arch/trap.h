@@ -7,6 +7,9 @@
 #include "kdebug/kdebug.h"
 #include "kernel/lib/base.h"
 
+// What a machine calls the instruction that ends a failed check of -fsanitize=undefined.
+#define TRAP_NAME_COMPILER_CHECK "undefined behaviour caught by the compiler's checks"
+
 enum trap_class {
     TRAP_DEBUG,          // breakpoint, step, watchpoint
     TRAP_PAGE_FAULT,     // translation or permission; fault_address is set

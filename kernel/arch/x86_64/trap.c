@@ -21,6 +21,8 @@
 #define GDB_SIGNAL_BUS  10
 #define GDB_SIGNAL_SEGV 11
 
+#define VECTOR_INVALID_OPCODE 6
+
 #define FAULT_WRITE (1 << 1)
 #define FAULT_FETCH (1 << 4)
 
