@@ -19,6 +19,7 @@
 #include "kernel/mm/mapping.h"
 #include "kernel/sched/kd_threads.h"
 #include "kernel/shell/command.h"
+#include "kernel/sync/patience.h"
 #include "kernel/time/time.h"
 
 static const char *const mode_choices[] = {"off", "on", "wait", NULL};
@@ -108,6 +109,7 @@ static struct kdebug_kernel ops = {
     .log_tail = log_tail,
     .command = ops_command,
     .after = ops_after,
+    .resumed = patience_forgive,
 };
 
 static struct debug_port *port_of(struct uart *uart)
