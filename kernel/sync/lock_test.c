@@ -36,7 +36,7 @@ static unsigned run_workers(void (*entry)(void *), void *argument)
 
 // -- mutual exclusion: two plain additions that would lose counts without the lock
 
-#define ADDITIONS        2000
+#define ADDITIONS        400 // few: with more CPUs than the host has, each turn may cost a host slice
 #define ADDITIONS_ASLEEP 200 // each may cost a switch on two CPUs
 
 struct sums {
