@@ -462,15 +462,20 @@ void kd_gdb_session(const struct kd_event *event, unsigned cpu, struct kd_action
     announce(event);
     struct gdb_stop stop = event->stop;
     stop.thread = kd_thread_on(cpu);
-    gdb_report_stop(&stub, &stop);
-    receive_sniffed();
-    while (gdb_state(&stub) == GDB_STOPPED) {
-        uint8_t bytes[READ_BYTES];
-        size_t length = port()->read(port(), bytes, sizeof(bytes));
-        if (length > 0) {
-            receive_protected(bytes, length);
+    // A Ctrl-C that was read in one piece with the request to go on ends the going on at once.
+    do {
+        gdb_report_stop(&stub, &stop);
+        receive_sniffed();
+        while (gdb_state(&stub) == GDB_STOPPED) {
+            uint8_t bytes[READ_BYTES];
+            size_t length = port()->read(port(), bytes, sizeof(bytes));
+            if (length > 0) {
+                receive_protected(bytes, length);
+            }
         }
-    }
+        stop.kind = GDB_STOP_SIGNAL;
+        stop.signal = SIGNAL_INT;
+    } while (gdb_interrupt_pending(&stub));
 }
 
 bool kd_gdb_wants_stop(void)
