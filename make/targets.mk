@@ -120,13 +120,15 @@ lint: kasan $(foreach a,$(ARCHES),$(out.$(a))/gen/offsets.h) compile_commands.js
 	$(Q)$(PYTHON) scripts/check_plain.py $(plain.objects)
 	$(call say,HOUSE,"licences, paths, promises")
 	$(Q)$(PYTHON) scripts/check_house.py
+	$(Q)$(PYTHON) scripts/params.py --check
 	$(call say,PYTHON,"$(words $(py.files)) files")
 	$(Q)$(PYTHON) -m compileall -q $(py.files)
 	$(call say,MANDOC,fathom/man)
 	$(Q)$(MAKE) --no-print-directory man
-	$(Q)mandoc -T lint -W warning $(man.pages)
+	$(Q)mandoc -T lint -W error $(man.pages)
 	$(call say,TIDY,"clang-tidy-14")
 	$(Q)$(PYTHON) scripts/tidy.py compile_commands.json
 
 format: ## lay out the C files as .clang-format says
 	clang-format-14 -i $(c.files)
+	$(PYTHON) scripts/params.py --write
