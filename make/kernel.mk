@@ -7,14 +7,15 @@ cross.riscv64 := $(if $(filter riscv64,$(shell uname -m)),,riscv64-linux-gnu-)
 
 warnings := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Werror
 
-# The kernel that is debugged is the kernel that runs: optimised, with frame pointers and DWARF.
+# The kernel that is debugged is the kernel that runs: optimised, with DWARF and with a frame pointer
+# in every function, leaves and early exits too, or a backtrace would miss a caller.
 kernel.cflags := -std=gnu17 -ffreestanding -nostdinc -O2 -g -gdwarf-5 -fno-omit-frame-pointer \
-    -fno-optimize-sibling-calls -fno-pic -fno-common -fno-strict-aliasing \
+    -fno-optimize-sibling-calls -fno-shrink-wrap -fno-pic -fno-common -fno-strict-aliasing \
     -fno-delete-null-pointer-checks -fno-asynchronous-unwind-tables -fno-unwind-tables -ftrivial-auto-var-init=zero \
     -ffile-prefix-map=$(CURDIR)=. -DKD_CPU_MAX=8 -DFATHOM_VERSION=\"$(VERSION)\" $(warnings)
 
 # offsets: struct cpu.stack_canary is 16, struct thread.stack_canary is 0 (checked where declared)
-cflags.x86_64 := -m64 -mno-red-zone -mgeneral-regs-only -mcmodel=kernel
+cflags.x86_64 := -m64 -mno-omit-leaf-frame-pointer -mno-red-zone -mgeneral-regs-only -mcmodel=kernel
 guard.x86_64  := -mstack-protector-guard=tls -mstack-protector-guard-reg=gs \
     -mstack-protector-guard-offset=16
 cflags.aarch64 := -mgeneral-regs-only -mno-omit-leaf-frame-pointer -mno-outline-atomics -march=armv8-a -mcmodel=small

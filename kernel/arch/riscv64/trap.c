@@ -38,7 +38,8 @@ static const struct exception_kind exception_kinds[] = {
     [0] = {"misaligned jump", TRAP_ALIGNMENT, TRAP_EXECUTE, SIGNAL_BUS, true},
     [1] = {"instruction access fault", TRAP_BUS, TRAP_EXECUTE, SIGNAL_BUS, true},
     [2] = {"illegal instruction", TRAP_ILLEGAL, TRAP_EXECUTE, SIGNAL_ILL, false},
-    [3] = {"breakpoint", TRAP_DEBUG, TRAP_EXECUTE, SIGNAL_TRAP, false},
+    // The debugger's own breakpoints never get as far as a name.
+    [3] = {TRAP_NAME_COMPILER_CHECK, TRAP_DEBUG, TRAP_EXECUTE, SIGNAL_TRAP, false},
     [4] = {"misaligned load", TRAP_ALIGNMENT, TRAP_READ, SIGNAL_BUS, true},
     [5] = {"load access fault", TRAP_BUS, TRAP_READ, SIGNAL_BUS, true},
     [6] = {"misaligned store", TRAP_ALIGNMENT, TRAP_WRITE, SIGNAL_BUS, true},
