@@ -11,3 +11,10 @@ unit.tests += kdebug_text
 unit.kdebug_text.sources := tests/unit/kdebug_text_test.c kdebug/text.c
 # It formats NULL on purpose.
 unit.kdebug_text.cflags  := -Wno-format-overflow
+
+# The decoders of two machines run anywhere.
+unit.tests += kdebug_step_riscv64 kdebug_step_aarch64
+unit.kdebug_step_riscv64.sources := tests/unit/kdebug_step_riscv64_test.c kdebug/arch/riscv64/step.c
+unit.kdebug_step_riscv64.cflags  := -Ikdebug/arch/riscv64
+unit.kdebug_step_aarch64.sources := tests/unit/kdebug_step_aarch64_test.c kdebug/arch/aarch64/step.c
+unit.kdebug_step_aarch64.cflags  := -Ikdebug/arch/aarch64
