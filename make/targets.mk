@@ -101,8 +101,7 @@ $(foreach s,$(host.sources),$(file >>$@.lines,host $(s) $(host.cflags)))
 $(foreach t,$(unit.tests),$(file >>$@.lines,host $(firstword $(unit.$(t).sources)) $(filter-out $(HOST_CC),$(unit.cc)) $(unit.$(t).cflags)))
 endef
 compile_commands.json: FORCE
-	@rm -f $@.lines
-	@: $(command-lines)
+	@: $(file >$@.lines)$(command-lines)
 	$(Q)$(PYTHON) scripts/compile_commands.py $@.lines > $@
 	@rm -f $@.lines
 compile_commands: compile_commands.json ## compile_commands.json for clangd, all machines

@@ -17,7 +17,7 @@ set remotetimeout 10
 # On this line a request costs more than the bytes of the reply: read stacks in larger pieces.
 set stack-cache on
 set code-cache on
-set dcache line-size 128
+set dcache line-size 64
 
 # main() is no border here.
 set backtrace past-main on

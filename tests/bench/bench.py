@@ -61,8 +61,8 @@ def within(counts, goal):
 class Session:
     """The same commands on one stub, each with its cost on the line and its time."""
 
-    def __init__(self, gdb, in_kernel):
-        self.gdb, self.in_kernel = gdb, in_kernel
+    def __init__(self, gdb):
+        self.gdb = gdb
         self.cost, self.time = {}, {}
         self.cost["connect"] = gdb.proxy.take_counts()
 
@@ -77,22 +77,31 @@ class Session:
         for _ in range(times):
             self.gdb.resume(command)
 
-    def stop_in_step(self):
-        self.gdb.command("tbreak ticker_step")
+    def stop_in(self, function):
+        self.gdb.command(f"tbreak {function}")
         self.gdb.resume("continue")
+
+    def next_x10(self):
+        """Ten lines of a function that does not wait, so that the stub's own time is measured: two
+        each time the ticker comes by."""
+        cost, seconds = [0, 0], 0.0
+        for _ in range(5):
+            self.stop_in("ticker_step")
+            self.measure("next x10", lambda: self.repeat("next", 2))
+            cost = [a + b for a, b in zip(cost, self.cost["next x10"])]
+            seconds += self.time["next x10"]
+        self.cost["next x10"], self.time["next"] = tuple(cost), seconds
 
     def run(self):
         gdb = self.gdb
         self.measure("info threads", lambda: gdb.command("info threads"))
-        gdb.command("tbreak timer_interrupt")
-        gdb.resume("continue")
+        self.stop_in("timer_interrupt")
         self.measure("bt", lambda: gdb.command("bt"))
-        self.stop_in_step()
+        self.stop_in("ticker_scale") # a loop: ten instructions of one function
         self.measure("stepi x10", lambda: self.repeat("stepi", 10))
-        self.stop_in_step()
-        self.measure("next x10", lambda: self.repeat("next", 10))
+        self.next_x10()
+        self.stop_in("ticker_scale")
         self.measure("stepi", lambda: self.repeat("stepi", 100))
-        self.measure("next", lambda: self.repeat("next", 10))
         with tempfile.NamedTemporaryFile() as file:
             gdb.command("maintenance flush dcache")
             self.measure("read", lambda: gdb.command(
@@ -140,10 +149,10 @@ def measure(arch, build):
         used = int(used[1]) / 1024
         table.add("memory in use at the prompt", f"{used:.1f} MiB", "8.0 MiB", used <= 8)
         with Gdb(machine) as gdb:
-            ours = Session(gdb, True).run()
+            ours = Session(gdb).run()
             gdb.command("detach")
         with Gdb(machine, name="qemu", target="witness") as gdb:
-            theirs = Session(gdb, False).run()
+            theirs = Session(gdb).run()
             gdb.command("detach")
 
     for name, (goal, peers) in LINE_GOALS.items():

@@ -19,7 +19,7 @@ class Proxy:
         self.bytes = 0    # both ways
         self.resumed = False
         self._condition = threading.Condition()
-        self._log = open(log, "ab") if log else None
+        self._log = open(log, "wb") if log else None
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port = self._listener.getsockname()[1]
         self._to_port = to_port
