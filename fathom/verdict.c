@@ -50,6 +50,6 @@ enum exit_status verdict_status(const struct verdict *verdict)
         return EXIT_PANICKED;
     if (!verdict->tested)
         return EXIT_DONE;
-    bool passed = !verdict->failed && verdict->passed == verdict->planned;
+    bool passed = verdict->planned && !verdict->failed && verdict->passed == verdict->planned;
     return passed ? EXIT_DONE : EXIT_FAILED;
 }

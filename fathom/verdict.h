@@ -20,5 +20,5 @@ struct verdict {
 
 void verdict_init(struct verdict *verdict);
 void verdict_console(struct verdict *verdict, const uint8_t *bytes, size_t length);
-// A test run that stopped before its plan was fulfilled has failed.
+// A test run that stopped before its plan was fulfilled has failed, and so has one without a test.
 enum exit_status verdict_status(const struct verdict *verdict);

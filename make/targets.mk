@@ -108,7 +108,7 @@ compile_commands: compile_commands.json ## compile_commands.json for clangd, all
 FORCE:
 
 # The debugger, exception entry, UART and panic paths of a sanitized kernel are not sanitized.
-plain.objects = $(foreach a,$(ARCHES),$(patsubst %,$(BUILD)/$(a)-kasan/obj/%.o,$(basename $(call plain.all,$(a)))))
+plain.objects = $(foreach a,$(ARCHES),$(patsubst %,$(BUILD)/$(a)-kasan/obj/%.o,$(basename $(filter $(sources.$(a)),$(call plain.all,$(a))))))
 
 lint: kasan $(foreach a,$(ARCHES),$(out.$(a))/gen/offsets.h) compile_commands.json ## layout, static analysis, the rooms' arrows, licences
 	$(call say,FORMAT,"$(words $(c.files)) files")

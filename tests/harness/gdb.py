@@ -37,6 +37,7 @@ class Gdb:
         self._condition = threading.Condition()
         self._records = []  # result records and stops not looked at yet
         self._output = []   # console and target text of the present command
+        self.warnings = ""       # what gdb said beside answers
         self.target_output = ""  # everything the kernel sent as console text, and monitor output
         self._token = 0
         self._closed = False
@@ -81,7 +82,9 @@ class Gdb:
             text = unquote(line[1:])
             if line[0] == "@":
                 self.target_output += text
-            if line[0] != "&":  # & echoes the command, and errors, which come as records too
+            if line[0] == "&":
+                self.warnings += text
+            else:  # & echoes the command, and errors, which come as records too
                 self._output.append(text)
                 if self._show:
                     self._show(text)
@@ -116,6 +119,7 @@ class Gdb:
     def send(self, command):
         """Gives gdb a command and returns its token without waiting for an answer."""
         self._take_output()
+        self.warnings = ""
         self._token += 1
         quoted = command.replace("\\", "\\\\").replace('"', '\\"')
         line = f'{self._token}-interpreter-exec console "{quoted}"\n'
@@ -169,6 +173,16 @@ class Gdb:
                 if left <= 0 or self._closed:
                     raise Timeout(f"{self.name}: no console text like {pattern!r} but:\n"
                                   f"{self.target_output[-1500:]}")
+                self._condition.wait(left)
+
+    def wait_output(self, words):
+        """Waits until gdb has said something, also in a warning that no record comes with."""
+        deadline = time.monotonic() + DEADLINE_S
+        with self._condition:
+            while words not in self.warnings:
+                left = deadline - time.monotonic()
+                if left <= 0 or self._closed:
+                    raise Timeout(f"{self.name}: did not say {words!r} but: {self.warnings}")
                 self._condition.wait(left)
 
     def signal_interrupt(self):

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: MIT
 """A session of the real gdb over the serial line that it shares with the console: breakpoints,
 steps, threads, memory, registers, and everything that makes it end."""
-import os
 import re
 
 import pytest
@@ -270,11 +269,15 @@ def test_kill_lets_the_machine_live(machine, gdb, debug):
 
 
 @pytest.mark.parametrize("place", ["kd_trap", "gdb_receive", "panic"])
-def test_a_breakpoint_in_the_debugger_is_refused_with_a_reason(gdb, place):
+def test_a_breakpoint_in_the_debugger_is_refused_with_a_reason(gdb, arch, place):
     gdb.command(f"break {place}")
-    with pytest.raises(GdbError, match="debugger's own code"):
-        gdb.resume("continue")
+    gdb.send("continue")
+    gdb.wait_output("Cannot insert breakpoint")
     gdb.command("delete")
+    # gdb 13 does not show the words of a refused Z packet; they are there all the same.
+    address = gdb.evaluate(f"(unsigned long)&{place}") & 0xffffffffffffffff
+    kind = 1 if arch == "x86_64" else 4
+    assert "debugger's own code" in gdb.command(f"maintenance packet Z0,{address:x},{kind}")
     stop_in_ticker(gdb)
 
 

@@ -62,6 +62,12 @@ static void a_plan_that_was_not_fulfilled_is_a_failure(void **state)
     assert_int_equal(status_of("1..3\nok 1 page\nok 2 heap\n"), EXIT_FAILED);
 }
 
+static void a_plan_of_nothing_is_a_failure(void **state)
+{
+    (void)state;
+    assert_int_equal(status_of("1..0\n# no test is called so\n"), EXIT_FAILED);
+}
+
 static void a_line_longer_than_the_buffer_does_no_harm(void **state)
 {
     (void)state;
@@ -81,6 +87,7 @@ int main(void)
         cmocka_unit_test(one_test_that_failed_is_a_failure),
         cmocka_unit_test(nested_results_count_by_their_suite_only),
         cmocka_unit_test(a_plan_that_was_not_fulfilled_is_a_failure),
+        cmocka_unit_test(a_plan_of_nothing_is_a_failure),
         cmocka_unit_test(a_line_longer_than_the_buffer_does_no_harm),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
