@@ -14,7 +14,7 @@
 #define SIGNAL_INT 2
 #define READ_BYTES 256
 // How often a range step looks at the line.
-#define STALE_QUIET_POLLS 4000    // a few milliseconds: a byte takes 87 us at 115200 baud
+#define STALE_QUIET_POLLS 30000   // tens of milliseconds: an emulator is slow to refill a FIFO
 #define STALE_POLLS_MAX   1000000 // a line full of noise is not waited for
 #define POLL_INTERVAL     16
 
