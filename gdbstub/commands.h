@@ -9,8 +9,8 @@
 
 // A handler returns 0 when the reply is complete in `reply`, GDB_NO_REPLY when nothing is to be
 // sent, -ENOTSUP for the empty reply, another negative errno for an error, worded in `error` or
-// by the errno. `arguments` stands behind the packet's name and separator; what was written to `reply` before
-// an error is dropped.
+// by the errno. `arguments` stands behind the packet's name and separator; what was written to
+// `reply` before an error is dropped.
 #define GDB_NO_REPLY 1
 typedef int gdb_handler_t(struct gdbstub *stub, struct gdb_cursor *arguments,
                           struct gdb_writer *reply, struct gdb_error *error);

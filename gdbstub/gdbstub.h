@@ -31,13 +31,13 @@ struct gdb_error {
 };
 
 enum gdb_stop_kind {
-    GDB_STOP_SIGNAL,          // nothing more is known than the signal
-    GDB_STOP_SWBREAK,         // a software breakpoint; pc is at it
-    GDB_STOP_HWBREAK,         // a hardware breakpoint; pc is at it
-    GDB_STOP_WATCH_WRITE,     // data address in `address`
+    GDB_STOP_SIGNAL,      // nothing more is known than the signal
+    GDB_STOP_SWBREAK,     // a software breakpoint; pc is at it
+    GDB_STOP_HWBREAK,     // a hardware breakpoint; pc is at it
+    GDB_STOP_WATCH_WRITE, // data address in `address`
     GDB_STOP_WATCH_READ,
     GDB_STOP_WATCH_ACCESS,
-    GDB_STOP_EXITED,          // W: the target is gone (powered off); `signal` is the status
+    GDB_STOP_EXITED, // W: the target is gone (powered off); `signal` is the status
 };
 
 struct gdb_stop {
@@ -53,10 +53,10 @@ enum gdb_resume_action { GDB_CONTINUE, GDB_STEP, GDB_RANGE_STEP };
 // `others_run`, else they stay stopped (a step moves one thread only).
 struct gdb_resume {
     enum gdb_resume_action action;
-    gdb_thread_t thread;   // whose action it is; GDB_THREAD_ANY: the one that stopped
-    uint64_t range_start;  // GDB_RANGE_STEP: step until pc is outside [range_start, range_end)
+    gdb_thread_t thread;  // whose action it is; GDB_THREAD_ANY: the one that stopped
+    uint64_t range_start; // GDB_RANGE_STEP: step until pc is outside [range_start, range_end)
     uint64_t range_end;
-    uint8_t signal;        // C and S: the signal to deliver, 0 none. A kernel has no use for it.
+    uint8_t signal; // C and S: the signal to deliver, 0 none. A kernel has no use for it.
     bool others_run;
 };
 

@@ -37,15 +37,15 @@ struct gdb_register {
 
 // A machine as gdb sees it. Constant; the arrays live as long as it does.
 struct gdb_machine {
-    const char *architecture; // gdb's name, e.g. "i386:x86-64", "aarch64", "riscv:rv64"
-    const char *osabi;        // "none": without it a multi-arch gdb may assume GNU/Linux
-    const char *extra_types;  // XML of <flags>, <struct>, <vector> types by feature, or NULL
+    const char *architecture;        // gdb's name, e.g. "i386:x86-64", "aarch64", "riscv:rv64"
+    const char *osabi;               // "none": without it a multi-arch gdb may assume GNU/Linux
+    const char *extra_types;         // XML of <flags>, <struct>, <vector> types by feature, or NULL
     const char *extra_types_feature; // the feature extra_types stands in
     const struct gdb_register *registers;
     uint16_t register_count;
-    uint16_t general_count; // rows in the g packet
-    uint16_t pc, sp, fp;    // row indices, expedited in stop replies
-    uint16_t link;          // the same for the return address register; 0: there is none
+    uint16_t general_count;      // rows in the g packet
+    uint16_t pc, sp, fp;         // row indices, expedited in stop replies
+    uint16_t link;               // the same for the return address register; 0: there is none
     uint8_t breakpoint_kinds[4]; // the kinds (= lengths) Z0 accepts, 0 ends
     uint8_t pointer_bytes;
 };

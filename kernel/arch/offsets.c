@@ -5,7 +5,7 @@
 #include "kernel/sched/thread.h"
 #include <kd_machine/frame.h>
 
-#define EMIT(name, value) __asm__ volatile("\n.ascii \"->" #name " %0\"" ::"i"(value))
+#define EMIT(name, value)          __asm__ volatile("\n.ascii \"->" #name " %0\"" ::"i"(value))
 #define OFFSET(name, type, member) EMIT(name, offsetof(type, member))
 
 void offsets(void);

@@ -11,11 +11,11 @@
 #define TRAP_NAME_COMPILER_CHECK "undefined behaviour caught by the compiler's checks"
 
 enum trap_class {
-    TRAP_DEBUG,          // breakpoint, step, watchpoint
-    TRAP_PAGE_FAULT,     // translation or permission; fault_address is set
-    TRAP_BUS,            // external abort, access fault
-    TRAP_ILLEGAL,        // undefined instruction
-    TRAP_ARITHMETIC,     // divide
+    TRAP_DEBUG,      // breakpoint, step, watchpoint
+    TRAP_PAGE_FAULT, // translation or permission; fault_address is set
+    TRAP_BUS,        // external abort, access fault
+    TRAP_ILLEGAL,    // undefined instruction
+    TRAP_ARITHMETIC, // divide
     TRAP_ALIGNMENT,
     TRAP_STACK_OVERFLOW, // found by the entry code, or a page fault in a guard page
     TRAP_UNEXPECTED,     // anything else, a double fault included

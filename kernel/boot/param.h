@@ -15,7 +15,7 @@ enum param_kind { PARAM_FLAG_KIND, PARAM_NUMBER_KIND, PARAM_STRING_KIND, PARAM_C
 struct param {
     const char *name;
     enum param_kind kind;
-    void *value; // bool, uint64_t, const char * or unsigned, by kind
+    void *value;                // bool, uint64_t, const char * or unsigned, by kind
     const char *const *choices; // PARAM_CHOICE: NULL-terminated; the value is the index
     const char *help;
 };

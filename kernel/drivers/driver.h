@@ -18,7 +18,7 @@ struct driver {
 };
 TABLE_DECLARE(driver, struct driver);
 
-#define PCI_ANY 0xffff
+#define PCI_ANY            0xffff
 #define DRIVER(ident, ...) TABLE_ROW(driver, struct driver, driver_##ident) = {__VA_ARGS__}
 
 // Looks for devices on every bus and starts their drivers. Thread context, once.

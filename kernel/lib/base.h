@@ -19,11 +19,11 @@ typedef uint64_t paddr_t; // physical address, bytes
 #define CPU_MAX 8 // the machines of docs/architecture.md have 1 to 8 CPUs
 
 #define ARRAY_SIZE(a)     (sizeof(a) / sizeof((a)[0]))
-#define ALIGN_DOWN(x, to) ((x) & ~((__typeof__(x))(to) - 1))
-#define ALIGN_UP(x, to)   ALIGN_DOWN((x) + ((__typeof__(x))(to) - 1), to)
+#define ALIGN_DOWN(x, to) ((x) & ~((__typeof__(x))(to)-1))
+#define ALIGN_UP(x, to)   ALIGN_DOWN((x) + ((__typeof__(x))(to)-1), to)
 
 #define CONTAINER_OF(member_pointer, type, member)                                                 \
-    ((type *)((char *)(member_pointer) - offsetof(type, member)))
+    ((type *)((char *)(member_pointer)-offsetof(type, member)))
 
 #define MIN(a, b)                                                                                  \
     ({                                                                                             \
@@ -38,10 +38,10 @@ typedef uint64_t paddr_t; // physical address, bytes
         max_a_ > max_b_ ? max_a_ : max_b_;                                                         \
     })
 
-#define __noinline __attribute__((noinline))
-#define __cold     __attribute__((cold))
-#define __packed   __attribute__((packed))
-#define __unused   __attribute__((unused))
+#define __noinline          __attribute__((noinline))
+#define __cold              __attribute__((cold))
+#define __packed            __attribute__((packed))
+#define __unused            __attribute__((unused))
 #define __printf(fmt, args) __attribute__((format(printf, fmt, args)))
 
 // Text that runs while the debugger owns the machine, or on the way into it. No breakpoint may be

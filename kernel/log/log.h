@@ -34,6 +34,6 @@ uint64_t log_next_sequence(void); // the number the next record will get
 void log_format(struct kd_text *text, const struct log_record *record);
 // The last `lines` records, or all (0).
 void log_tail(struct kd_text *text, unsigned lines);
-// Prints every record up to the console's level (loglevel=) that it has not shown yet; called after each log_at() outside NMI,
-// and by the console thread.
+// Prints every record up to the console's level (loglevel=) that it has not shown yet; called after
+// each log_at() outside NMI, and by the console thread.
 void log_drain(void);

@@ -20,8 +20,8 @@ void slab_cache_destroy(struct slab_cache *cache);
 void *slab_alloc(struct slab_cache *cache); // zeroed, or NULL
 void slab_free(struct slab_cache *cache, void *object);
 
-// Checks the red zones of every object and the poison of every free one; panics at the first that is
-// damaged. Thread context.
+// Checks the red zones of every object and the poison of every free one; panics at the first that
+// is damaged. Thread context.
 void kmalloc_check(void);
 
 // For leak checks: live objects and bytes over all caches.

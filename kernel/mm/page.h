@@ -25,7 +25,7 @@ struct page_stats {
     uint64_t total_bytes; // RAM the kernel was given
     uint64_t free_bytes;
     uint64_t kernel_image_bytes;
-    uint64_t boot_bytes;  // taken by boot_alloc()
+    uint64_t boot_bytes; // taken by boot_alloc()
     uint64_t free_blocks[PAGE_ORDER_MAX + 1];
 };
 void page_stats(struct page_stats *out);

@@ -19,11 +19,11 @@ struct command_call {
 
 struct command {
     const char *name;
-    const char *usage;   // "crash KIND"
-    const char *summary; // one line for `help`
+    const char *usage;                     // "crash KIND"
+    const char *summary;                   // one line for `help`
     int (*run)(struct command_call *call); // 0 or -errno; it has printed what went wrong
-    const char *help;    // more, for `help NAME`, or NULL
-    bool running_only;   // refused while stopped
+    const char *help;                      // more, for `help NAME`, or NULL
+    bool running_only;                     // refused while stopped
 };
 TABLE_DECLARE(command, struct command);
 

@@ -66,8 +66,8 @@ static const struct exception_kind exception_kinds[] = {
 };
 static const struct exception_kind kind_unexpected = {0, TRAP_UNEXPECTED, SIGNAL_ILL, false,
                                                       "unexpected exception"};
-static const struct exception_kind kind_compiler_trap = {
-    EC_BRK, TRAP_ILLEGAL, SIGNAL_ILL, false, TRAP_NAME_COMPILER_CHECK};
+static const struct exception_kind kind_compiler_trap = {EC_BRK, TRAP_ILLEGAL, SIGNAL_ILL, false,
+                                                         TRAP_NAME_COMPILER_CHECK};
 
 // Fault status codes of aborts, by the bits above the level.
 struct fault_status {

@@ -26,7 +26,7 @@ struct pci_device {
     uint32_t class_code; // class << 16 | subclass << 8 | interface
     uint8_t header_type, revision;
     struct pci_bar bar[PCI_BARS];
-    const struct driver *driver; // NULL: nobody's
+    const struct driver *driver;   // NULL: nobody's
     volatile uint32_t *msix_table; // mapped while MSI-X is on
     uint16_t msix_vectors;
     void *driver_data;

@@ -16,13 +16,13 @@ struct uart;
 struct uart_driver {
     enum uart_kind kind;
     const char *name;
-    void (*setup)(struct uart *uart);             // 8n1, FIFOs on, all interrupts off
+    void (*setup)(struct uart *uart);              // 8n1, FIFOs on, all interrupts off
     unsigned (*interrupts_get)(struct uart *uart); // the enables, and
     void (*interrupts_set)(struct uart *uart, unsigned enables);
-    unsigned receive_interrupts;                  // what interrupts_set takes for reception
+    unsigned receive_interrupts; // what interrupts_set takes for reception
     size_t (*read)(struct uart *uart, uint8_t *to, size_t size, unsigned *line_errors);
     void (*write)(struct uart *uart, const uint8_t *from, size_t length);
-    void (*acknowledge)(struct uart *uart); // what was pending; before the data is read
+    void (*acknowledge)(struct uart *uart);     // what was pending; before the data is read
     bool (*receive_pending)(struct uart *uart); // there is something to read
 };
 
