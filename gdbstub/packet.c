@@ -171,11 +171,8 @@ void gdb_packet_send(const struct gdbstub_target *target, void *context, const u
                      size_t length)
 {
     static const char digits[] = "0123456789abcdef";
-    struct frame frame;
+    struct frame frame = {.target = target, .context = context, .sum = 0, .length = 0};
 
-    frame.target = target;
-    frame.context = context;
-    frame.length = 0;
     frame_put(&frame, '$');
     frame.sum = 0;
     for (size_t i = 0; i < length;) {

@@ -117,7 +117,7 @@ lint: kasan $(foreach a,$(ARCHES),$(out.$(a))/gen/offsets.h) compile_commands.js
 	$(Q)$(PYTHON) scripts/check_rooms.py $(foreach r,gdbstub kdebug kernel fathom,"$(r)=$($(r).includes)")
 	$(call say,PLAIN,"no sanitizer in the debugger's path")
 	$(Q)$(PYTHON) scripts/check_plain.py $(plain.objects)
-	$(call say,HOUSE,"licences, paths, promises")
+	$(call say,HOUSE,"licences and paths and promises")
 	$(Q)$(PYTHON) scripts/check_house.py
 	$(Q)$(PYTHON) scripts/params.py --check
 	$(call say,PYTHON,"$(words $(py.files)) files")

@@ -36,7 +36,8 @@ static unsigned run_workers(void (*entry)(void *), void *argument)
 
 // -- mutual exclusion: two plain additions that would lose counts without the lock
 
-#define ADDITIONS        400 // few: with more CPUs than the host has, each turn may cost a host slice
+// Few: with more CPUs than the host has, each turn may cost a slice of the host's time.
+#define ADDITIONS        400
 #define ADDITIONS_ASLEEP 200 // each may cost a switch on two CPUs
 
 struct sums {
@@ -250,7 +251,7 @@ KTEST(lock, interrupts, "interrupts are off while a spin lock is held, and as be
     EXPECT(arch_irq_enabled());
     irq_state_t state = arch_irq_save();
     WITH (&spin_outer)
-        inside = true;
+        arch_cpu_relax();
     bool after = arch_irq_enabled();
     arch_irq_restore(state);
     EXPECT(!after);

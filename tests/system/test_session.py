@@ -42,8 +42,8 @@ def test_a_condition_is_kept(gdb):
 def test_a_hardware_breakpoint_is_hit(gdb, arch):
     gdb.command("hbreak ticker_step")
     if arch not in HAS_WATCHPOINTS:
-        with pytest.raises(GdbError):
-            gdb.resume("continue")
+        gdb.send("continue") # its firmware lends no triggers
+        gdb.wait_output("Cannot insert hardware breakpoint")
         return
     assert gdb.resume("continue").function == "ticker_step"
 

@@ -291,7 +291,7 @@ static bool leaves_sequence(uint32_t insn, unsigned length)
 unsigned kd_atomic_exits(uintptr_t pc, uintptr_t exits[4])
 {
     enum { LR = 2, SC = 3, LONGEST = 16 }; // 8.3 guarantees progress for 16 instructions
-    uint32_t insn;
+    uint32_t insn = 0;
     unsigned length = read_insn(pc, &insn);
     if (!is_atomic(insn, length, LR)) {
         return 0;
