@@ -42,7 +42,7 @@ def play(arch, folder, stage):
     from harness.gdb import Gdb
     from harness.machine import Machine
 
-    watchpoints = arch in ("x86_64", "aarch64")
+    watchpoints = spinning_can_be_stopped = arch in ("x86_64", "aarch64")
     stage.say(f"{arch}: boot with four CPUs")
     with Machine(arch, str(folder)) as machine:
         machine.boot()
@@ -73,23 +73,21 @@ def play(arch, folder, stage):
             gdb.command("delete")
             gdb.command("monitor ps")
 
-            stage.say("let it go; on the console someone types a command that spins with interrupts off")
-            gdb.command("detach")
-        machine.type("crash hang\n")
-        machine.wait_for("crash hang\n")
-        stage.show("fathom> crash hang\n")
-
-        stage.say("gdb stops it all the same")
-        with Gdb(machine, name="gdb-hang", show=stage.show) as gdb:
-            threads = gdb.command("info threads")
-            number = next((line.split()[0] for line in threads.replace("*", " ").splitlines()
-                           if '"crash"' in line), None)
-            if number and arch in ("x86_64", "aarch64"):
-                gdb.command(f"thread {number}")
+            stage.say("send the ticker into a loop with interrupts off, and press Ctrl-C")
+            gdb.command("tbreak *ticker_step")
+            gdb.resume("continue")
+            gdb.command("set var $pc = (long)crash_hang")
+            gdb.resume("next")
+            gdb.go("continue")
+            gdb.interrupt()
+            gdb.command("info threads")
+            if spinning_can_be_stopped:
                 gdb.command("bt")
             gdb.command("set var hang_on = 0")
+            gdb.command("monitor cpu")
+
+            stage.say("let it go")
             gdb.command("detach")
-        machine.wait_for("survived")
 
         stage.say("a crash: the panic report, and then the debugger")
         begin = len(machine.console.text)
