@@ -755,3 +755,27 @@ bool fdt_pci_interrupt(const struct fdt *fdt, fdt_node host, uint8_t bus, uint8_
     }
     return false;
 }
+
+bool fdt_pci_message(const struct fdt *fdt, fdt_node host, uint32_t requester, fdt_node *controller,
+                     uint32_t *device_id)
+{
+    struct fdt_value map;
+    if (!fdt_property(fdt, host, "msi-map", &map)) {
+        *controller = fdt_by_phandle(fdt, fdt_u32(fdt, host, "msi-parent", 0));
+        *device_id = requester;
+        return *controller != 0;
+    }
+    uint32_t masked = requester & fdt_u32(fdt, host, "msi-map-mask", UINT32_MAX);
+    while (map.left > 0) {
+        uint32_t first = (uint32_t)fdt_take_cells(&map, 1);
+        uint32_t phandle = (uint32_t)fdt_take_cells(&map, 1);
+        uint32_t to = (uint32_t)fdt_take_cells(&map, 1);
+        uint32_t length = (uint32_t)fdt_take_cells(&map, 1);
+        if (!map.short_value && masked >= first && masked - first < length) {
+            *controller = fdt_by_phandle(fdt, phandle);
+            *device_id = to + (masked - first);
+            return *controller != 0;
+        }
+    }
+    return false;
+}

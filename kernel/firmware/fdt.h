@@ -100,3 +100,7 @@ bool fdt_interrupt(const struct fdt *fdt, fdt_node node, unsigned index, struct 
 // What the interrupt-map of a PCI host bridge says about a pin (1 is INTA#) of a device.
 bool fdt_pci_interrupt(const struct fdt *fdt, fdt_node host, uint8_t bus, uint8_t slot, uint8_t pin,
                        struct fdt_interrupt *out);
+// Where messages of a device behind a PCI host bridge go (Devicetree binding pci-msi): its MSI
+// controller and the identity it has there. `requester` is bus << 8 | slot << 3 | function.
+bool fdt_pci_message(const struct fdt *fdt, fdt_node host, uint32_t requester, fdt_node *controller,
+                     uint32_t *device_id);

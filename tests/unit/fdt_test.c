@@ -207,6 +207,21 @@ static void maps_pci_pins_to_interrupts(void **state)
     assert_false(fdt_pci_interrupt(&fdt, host, 0, 2, 1, &to));
 }
 
+static void maps_pci_requesters_to_message_controllers(void **state)
+{
+    (void)state;
+    fdt_node host = fdt_by_path(&fdt, "/pci"), controller;
+    uint32_t device_id;
+    assert_true(fdt_pci_message(&fdt, host, 0x9, &controller, &device_id));
+    assert_int_equal(controller, fdt_by_path(&fdt, "/plic"));
+    assert_int_equal(device_id, 0x8); // the mask makes the functions of a slot one
+    assert_true(fdt_pci_message(&fdt, host, 0x107, &controller, &device_id));
+    assert_int_equal(controller, fdt_by_path(&fdt, "/gic"));
+    assert_int_equal(device_id, 0x8000);
+    assert_false(fdt_pci_message(&fdt, host, 0x108, &controller, &device_id));
+    assert_false(fdt_pci_message(&fdt, fdt_by_path(&fdt, "/clock"), 0, &controller, &device_id));
+}
+
 // -- boot_info
 
 static void assert_range(const struct memory_range *range, uint64_t start, uint64_t bytes)
@@ -391,6 +406,7 @@ int main(void)
         cmocka_unit_test(an_address_no_bus_passes_on_is_none),
         cmocka_unit_test(reads_interrupts_of_both_forms),
         cmocka_unit_test(maps_pci_pins_to_interrupts),
+        cmocka_unit_test(maps_pci_requesters_to_message_controllers),
         cmocka_unit_test(boot_info_has_the_memory_and_what_of_it_is_taken),
         cmocka_unit_test(boot_info_has_what_the_loader_chose),
         cmocka_unit_test(the_boot_cpu_comes_first_and_disabled_ones_do_not_come),
