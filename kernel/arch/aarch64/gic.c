@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// What the versions of the Arm GIC share: taking an interrupt, its class, and the distributor's
-// registers for each line. Registers the chip with the interrupt table. The paths an NMI takes run
-// without locks and are the debugger's.
+// What the versions of the Arm GIC share: taking an interrupt, its class, the distributor's
+// registers for each line, and which irq a message is. Registers the chip with the interrupt table.
+// The paths an NMI takes run without locks and are the debugger's.
 #include "kernel/arch/aarch64/gic.h"
 
 #include <errno.h>
@@ -71,6 +71,19 @@ static void sgi_handle(uint32_t sgi)
     }
 }
 
+static bool intid_is_message(uint32_t intid)
+{
+    return intid - gic.message_first < gic.message_count;
+}
+
+// The number of an interrupt in kernel/irq/irq.h; -1 for those of the GIC's extended ranges.
+static int intid_irq(uint32_t intid)
+{
+    if (intid_is_message(intid))
+        return IRQ_MSI_FIRST + (int)(intid - gic.message_first);
+    return intid < IRQ_LINES ? (int)intid : -1;
+}
+
 static void ordinary_dispatch(struct kd_frame *frame, uint32_t intid)
 {
     if (intid < IPI_COUNT) {
@@ -82,7 +95,7 @@ static void ordinary_dispatch(struct kd_frame *frame, uint32_t intid)
             ppi_handlers[i].handler();
             return;
         }
-    irq_dispatch((int)intid, frame);
+    irq_dispatch(intid_irq(intid), frame);
 }
 
 __debugger_text void gic_interrupt(struct kd_frame *frame)
@@ -176,13 +189,13 @@ static void line_bit_write(int irq, unsigned registers, bool value)
     gic_write(frame, offset, value ? old | bit : old & ~bit);
 }
 
-static void line_mask(int irq)
+void gic_line_mask(int irq)
 {
     gic_write(line_frame(irq), GICD_ICENABLER + (unsigned)irq / 32 * 4, 1U << irq % 32);
     gic.model->settle();
 }
 
-static void line_unmask(int irq)
+void gic_line_unmask(int irq)
 {
     gic_write(line_frame(irq), GICD_ISENABLER + (unsigned)irq / 32 * 4, 1U << irq % 32);
 }
@@ -208,13 +221,13 @@ static void line_class(int irq, enum irq_class class)
         line_bit_write(irq, GICD_IGROUPR, !debug);
 }
 
-static int gic_setup(int irq, enum irq_trigger trigger, enum irq_class class)
+int gic_line_setup(int irq, enum irq_trigger trigger, enum irq_class class)
 {
     if (irq < 16 || (unsigned)irq >= gic.lines)
         return -EINVAL;
     if (class == IRQ_DEBUG && !cpu_masks_by_priority && !gic.model->groups)
         return -ENOTSUP;
-    line_mask(irq);
+    gic_line_mask(irq);
     line_trigger(irq, trigger == IRQ_EDGE_RISING || trigger == IRQ_EDGE_FALLING);
     line_class(irq, class);
     if (irq >= GIC_SPI_FIRST)
@@ -222,26 +235,72 @@ static int gic_setup(int irq, enum irq_trigger trigger, enum irq_class class)
     return 0;
 }
 
+// -- the chip: lines and messages --------------------------------------------------------------
+
+static int gic_setup(int irq, enum irq_trigger trigger, enum irq_class class)
+{
+    if (intid_is_message((uint32_t)irq))
+        return -EINVAL; // the line is a message's
+    return gic_line_setup(irq, trigger, class);
+}
+
+static bool is_message(int irq)
+{
+    return irq >= IRQ_MSI_FIRST && (unsigned)(irq - IRQ_MSI_FIRST) < gic.message_count;
+}
+
+static void gic_unmask(int irq)
+{
+    if (is_message(irq))
+        gic.messages->enable((unsigned)(irq - IRQ_MSI_FIRST), true);
+    else if (irq < IRQ_MSI_FIRST)
+        gic_line_unmask(irq);
+}
+
+static void gic_mask(int irq)
+{
+    if (is_message(irq))
+        gic.messages->enable((unsigned)(irq - IRQ_MSI_FIRST), false);
+    else if (irq < IRQ_MSI_FIRST)
+        gic_line_mask(irq);
+}
+
 static int gic_route(int irq, uint64_t cpu_mask)
 {
     cpu_mask &= cpu_online_mask();
-    if (cpu_mask == 0 || irq < GIC_SPI_FIRST || (unsigned)irq >= gic.lines)
+    if (cpu_mask == 0)
         return -EINVAL;
-    gic.model->route(irq, (unsigned)__builtin_ctzll(cpu_mask));
+    unsigned cpu = (unsigned)__builtin_ctzll(cpu_mask);
+    if (is_message(irq))
+        return gic.messages->route((unsigned)(irq - IRQ_MSI_FIRST), cpu);
+    if (irq < GIC_SPI_FIRST || (unsigned)irq >= gic.lines)
+        return -EINVAL;
+    gic.model->route(irq, cpu);
     return 0;
 }
 
-static int gic_msi_setup(int irq __unused, uint32_t requester_id __unused,
-                         uint64_t *address __unused, uint32_t *data __unused)
+// The first host bridge whose messages go to our controller decides about the device's identity.
+static int gic_msi_setup(int irq, uint32_t requester_id, uint64_t *address, uint32_t *data)
 {
+    const struct fdt *fdt = fdt_boot_tree();
+    if (!gic.messages)
+        return -ENOTSUP;
+    if (!is_message(irq))
+        return -ENOSPC;
+    fdt_node host = 0, controller;
+    uint32_t device_id;
+    while ((host = fdt_by_compatible(fdt, host, "pci-host-ecam-generic")) != 0)
+        if (fdt_pci_message(fdt, host, requester_id, &controller, &device_id) &&
+            controller == gic.message_node)
+            return gic.messages->setup((unsigned)(irq - IRQ_MSI_FIRST), device_id, address, data);
     return -ENOTSUP;
 }
 
 static const struct irq_chip gic_chip = {
     .name = "GIC",
     .setup = gic_setup,
-    .unmask = line_unmask,
-    .mask = line_mask,
+    .unmask = gic_unmask,
+    .mask = gic_mask,
     .route = gic_route,
     .msi_setup = gic_msi_setup,
 };
@@ -249,7 +308,7 @@ static const struct irq_chip gic_chip = {
 void gic_ppi_enable(int irq)
 {
     line_class(irq, IRQ_ORDINARY);
-    line_unmask(irq);
+    gic_line_unmask(irq);
 }
 
 void gic_ppi_handler(int irq, void (*handler)(void))
@@ -303,7 +362,22 @@ void arch_irq_init(void)
     irq_chip_register(&gic_chip);
 }
 
+// A machine without messages is none the worse: drivers are told -ENOTSUP.
+static void messages_init(const struct fdt *fdt)
+{
+    int error = cpu_masks_by_priority ? gic_its_init(fdt) : -ENOENT;
+    if (error == -ENOENT)
+        error = gic_v2m_init(fdt);
+    if (gic.messages)
+        log_info("%s: %u messages", gic.messages->name, gic.message_count);
+    else if (error != -ENOENT)
+        log_warn("%s: devices cannot send messages (error %d)", gic.model->name, error);
+}
+
 void arch_irq_cpu_init(void)
 {
-    gic.model->cpu_init(arch_this_cpu());
+    struct cpu *cpu = arch_this_cpu();
+    gic.model->cpu_init(cpu);
+    if (cpu->index == 0)
+        messages_init(fdt_boot_tree());
 }

@@ -67,10 +67,24 @@ struct gic_model {
     bool groups;          // the debug class is group 0, not a priority
 };
 
+// What turns a device's write into an interrupt: an ITS, or a GICv2m frame. Messages are counted
+// from 0; message n is irq IRQ_MSI_FIRST + n and INTID gic.message_first + n. The irq table's lock
+// is held.
+struct gic_messages {
+    const char *name;
+    // Prepares the message, masked, for a device of that identity; see irq_chip.msi_setup.
+    int (*setup)(unsigned message, uint32_t device_id, uint64_t *address, uint32_t *data);
+    void (*enable)(unsigned message, bool on);
+    int (*route)(unsigned message, unsigned cpu);
+};
+
 struct gic {
     const struct gic_model *model; // NULL until arch_irq_init()
     volatile uint8_t *distributor;
     unsigned lines;
+    const struct gic_messages *messages; // NULL: devices cannot send any
+    fdt_node message_node;
+    unsigned message_first, message_count;
 };
 extern struct gic gic;
 
@@ -81,6 +95,16 @@ int gic_v3_init(const struct fdt *fdt);
 // Switches a private frame's interrupts off and gives them class and priority.
 void gic_private_frame_init(volatile uint8_t *frame, bool groups);
 void gic_distributor_init(void); // all lines off, ordinary class, group 1
+
+// Each looks for its kind of message controller in the tree. When it is there and works, the
+// fields of `gic` that speak of messages are filled in: 0, -ENOENT, or another error (logged). On
+// the boot CPU with its CPU interface on. The ITS needs a GICv3.
+int gic_its_init(const struct fdt *fdt);
+int gic_v2m_init(const struct fdt *fdt);
+// Lines, for a message controller that uses some of them; as in struct irq_chip.
+int gic_line_setup(int irq, enum irq_trigger trigger, enum irq_class class);
+void gic_line_unmask(int irq);
+void gic_line_mask(int irq);
 
 static inline uint32_t gic_read(const volatile uint8_t *base, unsigned offset)
 {
