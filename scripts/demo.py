@@ -38,6 +38,12 @@ class Stage:
         self._at_start = True
 
 
+def number_of(name, threads):
+    """gdb's own number of a thread, from what `info threads` printed."""
+    return next(line.split()[0] for line in threads.replace("*", " ").splitlines()
+                if f'"{name}"' in line)
+
+
 def play(arch, folder, stage):
     from harness.gdb import Gdb
     from harness.machine import Machine
@@ -77,11 +83,12 @@ def play(arch, folder, stage):
             gdb.command("tbreak *ticker_step")
             gdb.resume("continue")
             gdb.command("set var $pc = (long)crash_hang")
-            gdb.resume("next")
             gdb.go("continue")
+            gdb.wait_target_output("spinning with interrupts off")
             gdb.interrupt()
-            gdb.command("info threads")
+            threads = gdb.command("info threads")
             if spinning_can_be_stopped:
+                gdb.command(f"thread {number_of('ticker', threads)}")
                 gdb.command("bt")
             gdb.command("set var hang_on = 0")
             gdb.command("monitor cpu")

@@ -87,6 +87,7 @@ static volatile bool hang_on = true;
 
 static void crash_hang(void)
 {
+    log_info("crash hang: spinning with interrupts off");
     irq_state_t state = arch_irq_save();
     while (hang_on)
         arch_cpu_relax();
