@@ -110,6 +110,7 @@ static int resume(struct gdbstub *stub, struct gdb_resume *request, struct gdb_e
     stub->state = GDB_RUNNING;
     stub->stop_owed = true;
     stub->stepped = request->action != GDB_CONTINUE;
+    stub->ran = true;
     stub->interrupted = false;
     return GDB_NO_REPLY;
 }

@@ -80,6 +80,7 @@ static void selection_reset(struct gdbstub *stub)
     stub->listed = 0;
     stub->list_ended = false;
     stub->stepped = false;
+    stub->ran = false;
     stub->list_brief = false;
 }
 

@@ -22,7 +22,8 @@ struct gdbstub {
     gdb_thread_t resumed;  // Hc: whom the old c and s packets mean
     gdb_thread_t listed;   // the last thread told by qfThreadInfo and qsThreadInfo
     bool list_ended;
-    bool stepped;    // the last stop ended a step, and qXfer:threads was not read since
+    bool stepped;    // the target was last resumed to step
+    bool ran;        // the target ran, and qXfer:threads was not read since
     bool list_brief; // the qXfer:threads being read has no names
 
     // What this gdb can do, from its qSupported.

@@ -86,10 +86,13 @@ static void put_thread(struct gdbstub *stub, gdb_thread_t thread, struct gdb_wri
     char name[32] = "";
     char description[96] = "";
 
-    if (!stub->list_brief && stub->target->thread_describe &&
+    bool stopped = thread == stub->stop.thread;
+    if ((!stub->list_brief || (stopped && !stub->stepped)) && stub->target->thread_describe &&
         stub->target->thread_describe(stub->context, thread, name, sizeof name, description,
                                       sizeof description) < 0)
         name[0] = description[0] = '\0';
+    if (stub->list_brief)
+        description[0] = '\0';
     gdb_put_text(xml, "<thread id=\"");
     gdb_put_hex(xml, (uint64_t)thread);
     if (name[0] != '\0') {
@@ -132,13 +135,14 @@ static const struct object objects[] = {
 };
 
 // gdb asks for the list of threads after every stop, also after each stepi, and with all names and
-// states it would be most of what a step costs on the line. So the first list after a step tells
-// the numbers only, which is what gdb wants it for; the next one, for `info threads`, is complete.
+// states it would be most of what a step costs on the line. So the first list after the target ran
+// tells the numbers only, which is what gdb wants it for, and the name of the thread that stopped,
+// which gdb shows unless it was a step; the next one, for `info threads`, is complete.
 static void list_choose(struct gdbstub *stub, uint64_t offset)
 {
     if (offset == 0) {
-        stub->list_brief = stub->stepped;
-        stub->stepped = false;
+        stub->list_brief = stub->ran;
+        stub->ran = false;
     }
 }
 

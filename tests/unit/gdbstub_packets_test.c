@@ -143,7 +143,7 @@ static void the_list_of_threads_is_xml_in_parts(void **state)
                                    "</threads>"));
 }
 
-static void the_first_list_after_a_step_is_brief(void **state)
+static void the_first_list_after_a_stop_is_brief(void **state)
 {
     struct gdb_stop stop = {.kind = GDB_STOP_SIGNAL, .signal = 5, .thread = 1};
 
@@ -154,8 +154,12 @@ static void the_first_list_after_a_step_is_brief(void **state)
         ask("qXfer:threads:read::0,1000"),
         "l<threads><thread id=\"1\"/><thread id=\"2\"/><thread id=\"3\"/></threads>");
     assert_non_null(strstr(ask("qXfer:threads:read::0,1000"), "worker/3"));
+    // gdb shows the name of the thread that hit a breakpoint.
     go("vCont;c");
     stopped(&stop);
+    assert_string_equal(ask("qXfer:threads:read::0,1000"),
+                        "l<threads><thread id=\"1\" name=\"worker/1\"/><thread id=\"2\"/>"
+                        "<thread id=\"3\"/></threads>");
     assert_non_null(strstr(ask("qXfer:threads:read::0,1000"), "worker/3"));
 }
 
@@ -552,7 +556,7 @@ int main(void)
         TINY(a_selected_thread_answers_for_itself),
         TINY(a_thread_that_is_not_there_is_refused),
         LARGE(the_list_of_threads_is_xml_in_parts),
-        TINY(the_first_list_after_a_step_is_brief),
+        TINY(the_first_list_after_a_stop_is_brief),
         TINY(the_description_comes_from_the_register_table),
         TINY(only_target_xml_exists),
         TINY(registers_without_a_value_are_x),

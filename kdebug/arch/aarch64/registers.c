@@ -156,6 +156,7 @@ static const struct gdb_machine machine = {
     .pc = 32,
     .sp = 31,
     .fp = 29,
+    .link = 30,
     .breakpoint_kinds = {4},
     .pointer_bytes = 8,
 };

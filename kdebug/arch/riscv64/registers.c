@@ -145,6 +145,7 @@ static const struct gdb_machine machine = {
     .pc = 32,
     .sp = 2,
     .fp = 8,
+    .link = 1,
     .breakpoint_kinds = {2, 4},
     .pointer_bytes = 8,
 };
