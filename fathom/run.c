@@ -6,6 +6,8 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -25,6 +27,9 @@
 
 // A packet's bytes follow one another faster than this, even where the host has much else to do.
 #define IDLE_MS 2000
+// An emulated UART hands over one byte at a time, and being woken for each costs both sides more
+// than the byte: inside a packet this long is slept before the next look.
+#define PACKET_NAP_NS 60000
 
 // -- options --------------------------------------------------------------------------------------
 
@@ -160,7 +165,8 @@ static void add_wiring(const struct machine *machine, unsigned uart1_port, int l
     if (!uart1_port)
         return;
     words_add(words, "-chardev");
-    words_add(words, "socket,id=uart1,host=127.0.0.1,port=%u,server=on,wait=off", uart1_port);
+    words_add(words, "socket,id=uart1,host=127.0.0.1,port=%u,server=on,wait=off,nodelay=on",
+              uart1_port);
     const char *space = strchr(machine->uart1, ' ');
     words_add(words, "%.*s", (int)(space - machine->uart1), machine->uart1);
     words_add(words, space + 1, "uart1");
@@ -305,6 +311,8 @@ static void take_gdb(struct run *run)
         close(fd);
         return;
     }
+    int yes = 1; // an acknowledgement and the reply behind it must not wait for one another
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof(yes));
     run->gdb.fd = fd;
     splitter_gdb_connected(&run->splitter);
 }
@@ -407,7 +415,10 @@ static struct pollfd watch(const struct queue *queue)
 static void serve(struct run *run)
 {
     enum { LINE, MONITOR, GDB, LISTENER, SIGNALS, INPUT, WATCHED };
+    prctl(PR_SET_TIMERSLACK, 1000); // naps are not stretched
     while (!run->ended || run->line.fd >= 0) {
+        if (splitter_in_reply(&run->splitter))
+            nanosleep(&(struct timespec){.tv_nsec = PACKET_NAP_NS}, NULL);
         struct pollfd fds[WATCHED] = {
             [LINE] = watch(&run->line),
             [MONITOR] = watch(&run->monitor),

@@ -255,6 +255,11 @@ void splitter_init(struct splitter *splitter, const struct splitter_ends *ends, 
     splitter->context = context;
 }
 
+bool splitter_in_reply(const struct splitter *splitter)
+{
+    return splitter->from_line.length > 0;
+}
+
 bool splitter_holds(const struct splitter *splitter)
 {
     // While the machine stands still nothing but a packet comes, however slowly.

@@ -64,5 +64,6 @@ void splitter_idle(struct splitter *splitter);
 // A new client: its acknowledgements start afresh. The conversation, as the kernel sees it, goes
 // on.
 void splitter_gdb_connected(struct splitter *splitter);
-bool splitter_holds(const struct splitter *splitter);   // splitter_idle() would release something
-bool splitter_stopped(const struct splitter *splitter); // the machine stands still in the debugger
+bool splitter_in_reply(const struct splitter *splitter); // a packet from the line is incomplete
+bool splitter_holds(const struct splitter *splitter);    // splitter_idle() would release something
+bool splitter_stopped(const struct splitter *splitter);  // the machine stands still in the debugger
