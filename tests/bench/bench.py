@@ -12,12 +12,15 @@ import argparse
 import os
 import pathlib
 import re
+import socket
+import statistics
 import subprocess
 import sys
-import tempfile
 import time
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+HERE = pathlib.Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent))
+from harness.proxy import Proxy  # noqa: E402
 
 # name: (unit, goal, figures of peers)
 LINE_GOALS = {
@@ -28,6 +31,7 @@ LINE_GOALS = {
     "info threads": ("40 /", "kgdb 140 / 12500 (29 threads)"),
 }
 TEXT_BYTES = 65536
+SCRIPT = str(HERE.parents[1] / "kdebug" / "gdb" / "fathom.gdb")
 
 
 class Table:
@@ -59,65 +63,62 @@ def within(counts, goal):
 
 
 class Session:
-    """The same commands on one stub, each with its cost on the line and its time."""
+    """The commands of in_gdb.py on one stub: packets and bytes of each, or its time. Each figure is
+    the median of the tries. Time is taken without the proxy, which would cost more than the stub."""
 
-    def __init__(self, gdb):
-        self.gdb = gdb
-        self.cost, self.time = {}, {}
-        self.cost["connect"] = gdb.proxy.take_counts()
+    def __init__(self, kernel, port, counted):
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._listener.settimeout(60)
+        self._proxy = Proxy(port) if counted else None
+        self._costs, self._times, self.notes = {}, {}, {}
+        environment = {**os.environ, "BENCH_CONTROL": str(self._listener.getsockname()[1]),
+                       "BENCH_PORT": str(self._proxy.port if counted else port)}
+        gdb = subprocess.Popen(["gdb-multiarch", "-q", "-nx", "-batch", "-ix", SCRIPT, kernel,
+                                "-x", str(HERE / "in_gdb.py")], env=environment,
+                               stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                               stderr=subprocess.DEVNULL)
+        try:
+            self._serve()
+        finally:
+            gdb.terminate()
+            gdb.wait(20)
+            self._listener.close()
+            if self._proxy:
+                self._proxy.close()
 
-    def measure(self, name, work):
-        self.gdb.proxy.take_counts()
-        begin = time.monotonic()
-        work()
-        self.time[name] = time.monotonic() - begin
-        self.cost[name] = self.gdb.proxy.take_counts()
+    def _serve(self):
+        end, _ = self._listener.accept()
+        end.settimeout(180)
+        control = end.makefile("rw")
+        for line in control:
+            word, _, rest = line.strip().partition(" ")
+            if word == "failed":
+                raise RuntimeError(f"bench: {rest}")
+            if word == "note":
+                name, _, value = rest.rpartition(" ")
+                self.notes[name] = int(value)
+            counts = self._proxy.take_counts() if self._proxy else (0, 0)
+            if word == "end":
+                name, _, seconds = rest.rpartition(" ")
+                self._costs.setdefault(name, []).append(counts)
+                self._times.setdefault(name, []).append(float(seconds))
+            print("go", file=control, flush=True)
 
-    def repeat(self, command, times):
-        for _ in range(times):
-            self.gdb.resume(command)
+    def cost(self, name):
+        return tuple(int(statistics.median(column)) for column in zip(*self._costs[name]))
 
-    def stop_in(self, function):
-        self.gdb.command(f"tbreak {function}")
-        self.gdb.resume("continue")
-
-    def next_x10(self):
-        """Ten lines of a function that does not wait, so that the stub's own time is measured: two
-        each time the ticker comes by."""
-        cost, seconds = [0, 0], 0.0
-        for _ in range(5):
-            self.stop_in("ticker_step")
-            self.measure("next x10", lambda: self.repeat("next", 2))
-            cost = [a + b for a, b in zip(cost, self.cost["next x10"])]
-            seconds += self.time["next x10"]
-        self.cost["next x10"], self.time["next"] = tuple(cost), seconds
-
-    def run(self):
-        gdb = self.gdb
-        self.measure("info threads", lambda: gdb.command("info threads"))
-        self.stop_in("timer_interrupt")
-        self.measure("bt", lambda: gdb.command("bt"))
-        self.stop_in("ticker_scale") # a loop: ten instructions of one function
-        self.measure("stepi x10", lambda: self.repeat("stepi", 10))
-        self.next_x10()
-        self.stop_in("ticker_scale")
-        self.measure("stepi", lambda: self.repeat("stepi", 100))
-        with tempfile.NamedTemporaryFile() as file:
-            gdb.command("maintenance flush dcache")
-            self.measure("read", lambda: gdb.command(
-                f"dump binary memory {file.name} &__text_start (char *)&__text_start + {TEXT_BYTES}"))
-        return self
+    def time(self, name):
+        return statistics.median(self._times[name])
 
 
-def boot_seconds(arch, folder, tries=3):
+def boot_seconds(arch, folder, tries=5):
     from harness.machine import Machine
-    best = None
+    times = []
     for _ in range(tries):
         with Machine(arch, folder, gdb=False) as machine:
             machine.boot()
-            took = time.monotonic() - machine.started
-        best = took if best is None else min(best, took)
-    return best
+            times.append(time.monotonic() - machine.started)
+    return statistics.median(times)
 
 
 def read_only_bytes(kernel):
@@ -132,7 +133,6 @@ def read_only_bytes(kernel):
 
 
 def measure(arch, build):
-    from harness.gdb import Gdb
     from harness.machine import Machine
     folder = pathlib.Path(build) / "bench" / arch
     folder.mkdir(parents=True, exist_ok=True)
@@ -148,25 +148,25 @@ def measure(arch, build):
         used = re.search(r"in use\s+(\d+) KiB", machine.command("mem"))
         used = int(used[1]) / 1024
         table.add("memory in use at the prompt", f"{used:.1f} MiB", "8.0 MiB", used <= 8)
-        with Gdb(machine) as gdb:
-            ours = Session(gdb).run()
-            gdb.command("detach")
-        with Gdb(machine, name="qemu", target="witness") as gdb:
-            theirs = Session(gdb).run()
-            gdb.command("detach")
+        kernel = machine.kernel
+        ours, theirs = Session(kernel, machine.port, True), Session(kernel, machine.witness_port, True)
+        ours_timed = Session(kernel, machine.port, False)
+        theirs_timed = Session(kernel, machine.witness_port, False)
 
     for name, (goal, peers) in LINE_GOALS.items():
-        table.add(f"{name}: packets / bytes", counts_text(ours.cost[name]), goal,
-                  within(ours.cost[name], goal), counts_text(theirs.cost[name]), peers)
+        reached = ours.cost(name)
+        title = name + (f" of {ours.notes['threads']}" if name == "info threads" else "")
+        table.add(f"{title}: packets / bytes", counts_text(reached), goal, within(reached, goal),
+                  counts_text(theirs.cost(name)), peers)
     # On x86-64 in full; the other machines may take twice as long.
     share = 1.0 if arch == "x86_64" else 0.5
-    rate = 100 / ours.time["stepi"]
+    rate = 100 / ours_timed.time("stepi x100")
     table.add("stepi a second", f"{rate:.0f}", f"{250 * share:.0f}", rate >= 250 * share,
-              f"{100 / theirs.time['stepi']:.0f}", "kgdb 70")
-    rate = TEXT_BYTES / 1024 / ours.time["read"]
+              f"{100 / theirs_timed.time('stepi x100'):.0f}", "kgdb 70")
+    rate = TEXT_BYTES / 1024 / ours_timed.time("read")
     table.add("reading 64 KiB of text, KB/s", f"{rate:.0f}", f"{60 * share:.0f}", rate >= 60 * share,
-              f"{TEXT_BYTES / 1024 / theirs.time['read']:.0f}", "kgdb 43")
-    rate, witness = 10 / ours.time["next"], 10 / theirs.time["next"]
+              f"{TEXT_BYTES / 1024 / theirs_timed.time('read'):.0f}", "kgdb 43")
+    rate, witness = 10 / ours_timed.time("next x10"), 10 / theirs_timed.time("next x10")
     goal = 3 * share * witness
     table.add("next a second", f"{rate:.0f}", f"{goal:.0f} ({3 * share:g} x QEMU's)", rate >= goal,
               f"{witness:.0f}", "QEMU's stub on Linux 13")
@@ -178,7 +178,7 @@ def main():
     parser.add_argument("--build", default="build")
     parser.add_argument("arches", nargs="*", metavar="ARCH")
     options = parser.parse_args()
-    os.environ["FATHOM_BUILD"] = options.build # read when the harness is imported
+    os.environ["FATHOM_BUILD"] = options.build  # read when the machine's harness is imported
     for arch in options.arches or ["x86_64", "aarch64", "riscv64"]:
         measure(arch, options.build).print()
 
