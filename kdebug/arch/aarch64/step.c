@@ -40,7 +40,14 @@ static uint64_t value_of(const struct kd_frame *frame, unsigned number)
 }
 
 // MSR and MRS (register): the instruction's bits 20 to 5 name the system register (C5.1.3).
-enum { FIELD_SPSR_EL1 = 0xc200, FIELD_ELR_EL1 = 0xc201, FIELD_DAIF = 0xda11 };
+// TPIDRRO_EL0 is what kernels that need it for no process use as scratch space in their exception
+// entries; the step's own exception does so, too.
+enum {
+    FIELD_SPSR_EL1 = 0xc200,
+    FIELD_ELR_EL1 = 0xc201,
+    FIELD_DAIF = 0xda11,
+    FIELD_TPIDRRO_EL0 = 0xde83,
+};
 
 static bool emulate_write(struct kd_frame *frame, struct kd_return_state *state, unsigned field,
                           uint64_t value)
@@ -57,6 +64,13 @@ static bool emulate_write(struct kd_frame *frame, struct kd_return_state *state,
     case FIELD_DAIF:
         frame->pstate = (frame->pstate & ~(uint64_t)PSTATE_DAIF) | (value & PSTATE_DAIF);
         return true;
+    case FIELD_TPIDRRO_EL0:
+        // Outside the way out of an exception it is nobody's scratch space.
+        if (state->pc_loaded) {
+            state->scratch = value;
+            state->scratch_loaded = true;
+        }
+        return false;
     default:
         return false;
     }
@@ -75,6 +89,9 @@ static bool emulate_read(const struct kd_frame *frame, const struct kd_return_st
     case FIELD_DAIF:
         *value = frame->pstate & PSTATE_DAIF;
         return true;
+    case FIELD_TPIDRRO_EL0:
+        *value = state->scratch;
+        return state->scratch_loaded;
     default:
         return false;
     }
@@ -95,7 +112,7 @@ bool kd_step_emulate(struct kd_frame *frame, struct kd_return_state *state)
         }
         frame->pc = state->pc;
         frame->pstate = state->status;
-        state->pc_loaded = state->status_loaded = false;
+        *state = (struct kd_return_state){0};
         return true;
     }
     if (insn == INSN_WFI || insn == INSN_WFE) {

@@ -47,9 +47,11 @@ void kd_step_begin(struct kd_frame *frame, struct kd_step_state *state, bool sin
     frame->sstatus &= ~(uint64_t)SSTATUS_SPIE;
 }
 
+// What changes the mask is emulated; if it is open all the same, the step went through code that
+// no breakpoint may be put in, out of an exception.
 void kd_step_end(struct kd_frame *frame, const struct kd_step_state *state)
 {
-    frame->sstatus = (frame->sstatus & ~(uint64_t)SSTATUS_SPIE) | (state->saved[0] & SSTATUS_SPIE);
+    frame->sstatus |= state->saved[0] & SSTATUS_SPIE;
 }
 
 // -- CSRs that a trap overwrites. In a trap frame, SPIE is what SIE was; the SPIE and SPP the
