@@ -48,10 +48,10 @@ static bool same_function(uintptr_t a, uintptr_t b)
 // nowhere, in a prologue, and in functions that call nothing and so save nothing.
 static uintptr_t unsaved_return(const struct kd_frame *frame, const struct record *record)
 {
-    uintptr_t pc = kd_frame_pc(frame), link = kd_frame_link(frame);
-    if (link == 0 && !kd.kernel->is_text(pc)) {
-        kd_mem_copy(&link, (const void *)kd_frame_sp(frame), sizeof(link));
-    }
+    uintptr_t pc = kd_frame_pc(frame);
+    struct kd_symbol symbol;
+    uintptr_t start = kd.kernel->symbol(pc, &symbol) ? symbol.start : 0;
+    uintptr_t link = kd_frame_link(frame, start);
     // The register of a function that has made calls points into the function itself.
     bool left_over = link == record->pc || same_function(link, pc);
     return kd.kernel->is_text(link) && !left_over ? link : 0;

@@ -38,8 +38,12 @@ static inline uintptr_t kd_frame_pc(const struct kd_frame *frame);
 static inline void kd_frame_set_pc(struct kd_frame *frame, uintptr_t pc);
 static inline uintptr_t kd_frame_sp(const struct kd_frame *frame);
 static inline uintptr_t kd_frame_fp(const struct kd_frame *frame);
-static inline uintptr_t kd_frame_link(const struct kd_frame *frame);
 #include <kd_machine/frame_inline.h>
+// Where the innermost function returns to while the chain of frames does not have it: before its
+// prologue, or because it makes no frame. A register on machines that have one for it; elsewhere
+// the function's instructions from `start` (0: pc is in no function) tell what is on the stack.
+// 0: the chain has it, or nobody knows. The result may be left over from a call that has returned.
+uintptr_t kd_frame_link(const struct kd_frame *frame, uintptr_t start);
 
 // -- registers that are not in the frame (GDB_REGISTER_SPECIAL | key), of the executing CPU.
 // 0, or -ENODATA where this CPU lacks it.
@@ -93,6 +97,9 @@ void kd_step_end(struct kd_frame *frame, const struct kd_step_state *state);
 struct kd_return_state {
     uint64_t pc, status;
     bool pc_loaded, status_loaded;
+    // A system register that exception entries use as scratch space, on machines that need one.
+    uint64_t scratch;
+    bool scratch_loaded;
 };
 bool kd_step_emulate(struct kd_frame *frame, struct kd_return_state *state);
 // The addresses control may reach after the instruction at pc, at most two; returns how many.

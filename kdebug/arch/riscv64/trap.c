@@ -35,6 +35,12 @@ bool kd_fixup(struct kd_frame *frame)
     return true;
 }
 
+uintptr_t kd_frame_link(const struct kd_frame *frame, uintptr_t start)
+{
+    (void)start;
+    return frame->x[1];
+}
+
 enum kd_trap_kind kd_trap_classify(struct kd_frame *frame, uint64_t code, uint64_t fault_address,
                                    unsigned *slot, uint64_t *address)
 {

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 // What an exception on x86-64 was for the debugger: breakpoint, step, debug register, or a fault in
 // the copy that survives faults. Called first in the exception path; touches the frame and DR6.
+#include <string.h>
+
 #include "kdebug/arch/x86_64/debug_registers.h"
 #include "kdebug/machine.h"
 
@@ -18,6 +20,37 @@ bool kd_fixup(struct kd_frame *frame)
     }
     frame->rip = (uintptr_t)kd_mem_copy_fault;
     return true;
+}
+
+// push %rbp and mov %rsp, %rbp, as gcc writes them; an endbr64 may stand before.
+static const uint8_t frame_made[] = {0x55, 0x48, 0x89, 0xe5};
+
+// Where the function's frame has been made below pc: the address of the push, or 0.
+static uintptr_t prologue_before(uintptr_t start, uintptr_t pc)
+{
+    enum { LONGEST = 4096 }; // a function without a frame is shorter
+    uint8_t bytes[sizeof(frame_made)];
+    for (uintptr_t at = start; start != 0 && at < pc && at < start + LONGEST; at++) {
+        size_t read = kd_mem_copy(bytes, (const void *)at, sizeof(bytes));
+        if (read == sizeof(bytes) && memcmp(bytes, frame_made, sizeof(bytes)) == 0) {
+            return at;
+        }
+    }
+    return 0;
+}
+
+uintptr_t kd_frame_link(const struct kd_frame *frame, uintptr_t start)
+{
+    enum { OP_RET = 0xc3 };
+    uintptr_t push = prologue_before(start, frame->rip), at = frame->rsp, link = 0;
+    uint8_t opcode = 0;
+    kd_mem_copy(&opcode, (const void *)frame->rip, sizeof(opcode));
+    if (push != 0 && frame->rip == push + 1) {
+        at += sizeof(uint64_t);
+    } else if (push != 0 && opcode != OP_RET) {
+        return 0;
+    }
+    return kd_mem_copy(&link, (const void *)at, sizeof(link)) == sizeof(link) ? link : 0;
 }
 
 enum kd_trap_kind kd_trap_classify(struct kd_frame *frame, uint64_t code, uint64_t fault_address,

@@ -21,9 +21,3 @@ static inline uintptr_t kd_frame_fp(const struct kd_frame *frame)
 {
     return frame->x[29];
 }
-
-// Where a call has put the address it returns to, if that is a register; 0: on the stack.
-static inline uintptr_t kd_frame_link(const struct kd_frame *frame)
-{
-    return frame->x[30];
-}
