@@ -18,6 +18,10 @@ start:
     csrw    sie, zero
     li      t0, SSTATUS_SIE | SSTATUS_FS    /* no floating point: a trap tells */
     csrc    sstatus, t0
+    la      t0, start_taken
+    li      t1, 1
+    amoswap.w.aqrl t1, t1, (t0)
+    bnez    t1, start_late
     mv      s1, a0
     mv      s2, a1
     la      t0, __bss_start
@@ -41,6 +45,32 @@ start:
     unimp
     .cfi_endproc
     .size start, . - start
+
+/* OpenSBI 1.1 tells a waiting hart to start before it has noted where (sbi_hsm_hart_start marks the
+ * state first), so a hart that looks at that moment comes here, where it was to go at power-on. It
+ * is one of those that arch_cpu_start() has asked for: cpus[] says which. */
+    .type start_late, @function
+start_late:
+    .cfi_startproc
+    .cfi_undefined ra
+    la      t0, cpus
+    li      t1, CPU_COUNT_MAX
+    li      t2, CPU_BYTES
+1:  ld      t3, CPU_BOOT_STACK(t0)
+    ld      t4, CPU_HW_ID(t0)
+    beqz    t3, 2f
+    beq     t4, a0, 3f
+2:  add     t0, t0, t2
+    addi    t1, t1, -1
+    bnez    t1, 1b
+    j       early_trap
+3:  la      t1, start                       /* its link address, as start_secondary expects */
+    sub     t0, t0, t1
+    li      a1, KERNEL_LINK_ADDRESS
+    add     a1, a1, t0
+    j       start_secondary
+    .cfi_endproc
+    .size start_late, . - start_late
 
     .global start_secondary
     .type start_secondary, @function
@@ -114,6 +144,8 @@ boot_canary:
     .global secondary_root
 secondary_root:
     .quad   0
+start_taken:                                /* by the first hart at `start` */
+    .word   0
 
 /* The boot hart's stack; the page below it is its guard once the final tables leave it out. */
     .bss
