@@ -159,6 +159,10 @@ bool gdb_interrupt_pending(struct gdbstub *stub);
 // True from the first valid packet until D, k or vKill.
 bool gdb_attached(const struct gdbstub *stub);
 
+// Whether packets are acknowledged, so that '+' and '-' on the line are gdb's: until
+// QStartNoAckMode.
+bool gdb_acks(const struct gdbstub *stub);
+
 // The machine has stopped. If gdb waits for a stop reply it is sent now (T packet with the thread,
 // the reason and the expedited registers); otherwise it is kept for the next ?. State becomes
 // GDB_STOPPED.

@@ -139,6 +139,17 @@ static int handle_read_one(struct gdbstub *stub, struct gdb_cursor *arguments,
     return gdb_put_register(stub, gdb_selected_thread(stub), row, reply, error);
 }
 
+// gdb saves and restores every register around a call it makes: the value a register has already
+// may always be written.
+static bool row_has(struct gdbstub *stub, unsigned row, const uint8_t *value)
+{
+    uint8_t now[GDB_REGISTER_BYTES];
+
+    return stub->target->register_read(stub->context, gdb_selected_thread(stub), row, now,
+                                       &(struct gdb_error){.text = ""}) == 0 &&
+           memcmp(now, value, row_bytes(stub, row)) == 0;
+}
+
 static int handle_write_one(struct gdbstub *stub, struct gdb_cursor *arguments,
                             struct gdb_writer *reply, struct gdb_error *error)
 {
@@ -148,13 +159,18 @@ static int handle_write_one(struct gdbstub *stub, struct gdb_cursor *arguments,
 
     if (result < 0)
         return result;
-    if (!row_writable(&stub->machine->registers[row]))
-        return row_fail(error, -EPERM, &stub->machine->registers[row], " cannot be written");
+    const struct gdb_register *reg = &stub->machine->registers[row];
+    if (row_bytes(stub, row) > sizeof value)
+        return row_fail(error, -EPERM, reg, " cannot be written");
     gdb_cursor_expect(arguments, '=');
     gdb_cursor_bytes(arguments, value, row_bytes(stub, row));
     result = gdb_cursor_end(arguments, error);
-    if (result == 0)
+    if (result < 0)
+        return result;
+    if (row_writable(reg))
         result = row_write(stub, row, value, error);
+    else if (!row_has(stub, row, value))
+        result = row_fail(error, -EPERM, reg, " cannot be written");
     if (result == 0)
         gdb_put_text(reply, "OK");
     return result;

@@ -325,6 +325,11 @@ bool gdb_attached(const struct gdbstub *stub)
     return stub->attached;
 }
 
+bool gdb_acks(const struct gdbstub *stub)
+{
+    return !stub->no_ack;
+}
+
 bool gdb_interrupt_pending(struct gdbstub *stub)
 {
     bool pending = stub->interrupted;

@@ -613,6 +613,12 @@ bool kd_trap(struct kd_frame *frame, const struct kd_trap *trap)
         event.stop.address = address;
         break;
     case KD_TRAP_OTHER:
+        // gdb lets a function it calls return to a breakpoint on the stack, which is not
+        // executable.
+        if (trap->has_address && trap->fault_address == kd_frame_pc(frame) &&
+            kd_breakpoint_at(kd_frame_pc(frame))) {
+            return breakpoint_trap(cpu, frame);
+        }
         return mine && stop_with_signal(cpu, frame, trap);
     }
     kd_enter(cpu, frame, &event);

@@ -11,8 +11,9 @@
 #include "gdbstub/stub.h"
 #include "kdebug/core.h"
 
-#define SIGNAL_INT 2
-#define READ_BYTES 256
+#define SIGNAL_INT     2
+#define INTERRUPT_BYTE 0x03
+#define READ_BYTES     256
 // How often a range step looks at the line.
 #define STALE_QUIET_POLLS 30000   // tens of milliseconds: an emulator is slow to refill a FIFO
 #define STALE_POLLS_MAX   1000000 // a line full of noise is not waited for
@@ -22,6 +23,7 @@ static struct gdbstub stub;
 static struct gdb_sniffer sniffer;
 static _Atomic(int) line_owner = KD_NOBODY;
 static _Atomic(uint64_t) stop_deferred;
+static _Atomic(bool) interrupt_late; // Ctrl-C came while the line was taken
 
 static struct {
     unsigned cpu;             // whose stop was reported
@@ -66,6 +68,9 @@ static void line_give(uintptr_t interrupts)
     atomic_store(&line_owner, KD_NOBODY);
     if ((atomic_load(&stop_deferred) & me) != 0) {
         kd_break_trap();
+    }
+    if (atomic_exchange(&interrupt_late, false)) {
+        kdebug_break("Ctrl-C");
     }
     kd_interrupts_restore(interrupts);
 }
@@ -485,7 +490,7 @@ bool kd_gdb_wants_stop(void)
     }
     uint8_t bytes[16];
     gdb_receive(&stub, bytes, port()->read(port(), bytes, sizeof(bytes)));
-    return gdb_interrupt_pending(&stub);
+    return gdb_interrupt_pending(&stub) || atomic_exchange(&interrupt_late, false);
 }
 
 // -- while the kernel runs --------------------------------------------------------------------
@@ -531,6 +536,32 @@ static size_t sniff(uint8_t *bytes, size_t length)
     return out;
 }
 
+// In a session without acknowledgements gdb sends nothing while the kernel runs but Ctrl-C, and a
+// new gdb its greeting; the rest is typed at the console. With acknowledgements on, '+' and '-' are
+// gdb's as well and nothing can be told apart: all of it goes to the stub.
+static size_t receive_in_session(uint8_t *bytes, size_t length)
+{
+    if (gdb_acks(&stub)) {
+        gdb_receive(&stub, bytes, length);
+        return 0;
+    }
+    size_t typed = 0;
+    for (size_t i = 0; i < length; i++) {
+        if (bytes[i] == INTERRUPT_BYTE) {
+            gdb_receive(&stub, &bytes[i], 1);
+        } else {
+            bytes[typed++] = bytes[i];
+        }
+    }
+    size_t rest = sniff(bytes, typed);
+    if (session.sniffed) {
+        session.sniffed = false;
+        gdb_receive(&stub, sniffer.bytes, sniffer.length);
+        gdb_sniff_reset(&sniffer);
+    }
+    return rest;
+}
+
 size_t kd_receive(struct kd_frame *frame, uint8_t *bytes, size_t length, size_t size)
 {
     if (kd.kernel == NULL || port() == NULL || kd_this_cpu()->inside ||
@@ -539,12 +570,16 @@ size_t kd_receive(struct kd_frame *frame, uint8_t *bytes, size_t length, size_t 
     }
     uintptr_t interrupts;
     if (!line_take(&interrupts)) {
+        // This CPU was interrupted while it was sending, or another one is the master.
+        if (gdb_attached(&stub) && memchr(bytes, INTERRUPT_BYTE, length) != NULL) {
+            atomic_store(&interrupt_late, true);
+        }
         return 0;
     }
-    size_t rest = 0;
+    size_t rest;
     bool enter;
     if (gdb_attached(&stub)) {
-        gdb_receive(&stub, bytes, length);
+        rest = receive_in_session(bytes, length);
         enter = gdb_interrupt_pending(&stub);
     } else {
         rest = sniff(bytes, length);

@@ -208,10 +208,19 @@ static void registers_are_written_and_read_back(void **state)
     assert_string_equal(ask("g"), "0a0b0c0d11121314xxxxxxxxxxxxxxxx");
 }
 
+static void a_read_only_register_takes_the_value_it_has(void **state)
+{
+    (void)state;
+    char request[32];
+    snprintf(request, sizeof request, "P3=%s", ask("p3"));
+    assert_string_equal(ask(request), "OK");
+    assert_int_equal(fake.writes, 0);
+}
+
 static void wrong_register_writes_change_nothing(void **state)
 {
     (void)state;
-    assert_string_equal(ask("P3=0000"), "E.status cannot be written");
+    assert_string_equal(ask("P3=0100"), "E.status cannot be written");
     assert_string_equal(ask("P2=0000000000000000"), "E.f0 cannot be written");
     assert_string_equal(ask("P1=0102"), "E.more hex digits expected at the end");
     assert_string_equal(ask("P1=0102030405"), "E.end of packet expected at '05'");
@@ -561,6 +570,7 @@ int main(void)
         TINY(only_target_xml_exists),
         TINY(registers_without_a_value_are_x),
         TINY(registers_are_written_and_read_back),
+        TINY(a_read_only_register_takes_the_value_it_has),
         TINY(wrong_register_writes_change_nothing),
         TINY(memory_is_read),
         TINY(a_read_over_the_end_is_short),
