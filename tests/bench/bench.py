@@ -110,6 +110,10 @@ class Session:
     def time(self, name):
         return statistics.median(self._times[name])
 
+    def rate(self, name, amount):
+        """A second: the median, and in brackets the best try, which a busy machine disturbs least."""
+        return f"{amount / self.time(name):.0f} ({amount / min(self._times[name]):.0f})"
+
 
 def boot_seconds(arch, folder, tries=5):
     from harness.machine import Machine
@@ -161,15 +165,15 @@ def measure(arch, build):
     # On x86-64 in full; the other machines may take twice as long.
     share = 1.0 if arch == "x86_64" else 0.5
     rate = 100 / ours_timed.time("stepi x100")
-    table.add("stepi a second", f"{rate:.0f}", f"{250 * share:.0f}", rate >= 250 * share,
-              f"{100 / theirs_timed.time('stepi x100'):.0f}", "kgdb 70")
+    table.add("stepi a second (best)", ours_timed.rate("stepi x100", 100), f"{250 * share:.0f}", rate >= 250 * share,
+              theirs_timed.rate("stepi x100", 100), "kgdb 70")
     rate = TEXT_BYTES / 1024 / ours_timed.time("read")
-    table.add("reading 64 KiB of text, KB/s", f"{rate:.0f}", f"{60 * share:.0f}", rate >= 60 * share,
-              f"{TEXT_BYTES / 1024 / theirs_timed.time('read'):.0f}", "kgdb 43")
+    table.add("reading 64 KiB of text, KB/s", ours_timed.rate("read", TEXT_BYTES / 1024), f"{60 * share:.0f}", rate >= 60 * share,
+              theirs_timed.rate("read", TEXT_BYTES / 1024), "kgdb 43")
     rate, witness = 10 / ours_timed.time("next x10"), 10 / theirs_timed.time("next x10")
     goal = 3 * share * witness
-    table.add("next a second", f"{rate:.0f}", f"{goal:.0f} ({3 * share:g} x QEMU's)", rate >= goal,
-              f"{witness:.0f}", "QEMU's stub on Linux 13")
+    table.add("next a second (best)", ours_timed.rate("next x10", 10), f"{goal:.0f} ({3 * share:g} x QEMU's)", rate >= goal,
+              theirs_timed.rate("next x10", 10), "QEMU's stub on Linux 13")
     return table
 
 
