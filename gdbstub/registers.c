@@ -145,7 +145,8 @@ static bool row_has(struct gdbstub *stub, unsigned row, const uint8_t *value)
 {
     uint8_t now[GDB_REGISTER_BYTES];
 
-    return stub->target->register_read(stub->context, gdb_selected_thread(stub), row, now,
+    return stub->machine->registers[row].location != GDB_REGISTER_ABSENT &&
+           stub->target->register_read(stub->context, gdb_selected_thread(stub), row, now,
                                        &(struct gdb_error){.text = ""}) == 0 &&
            memcmp(now, value, row_bytes(stub, row)) == 0;
 }

@@ -23,7 +23,7 @@ static struct gdbstub stub;
 static struct gdb_sniffer sniffer;
 static _Atomic(int) line_owner = KD_NOBODY;
 static _Atomic(uint64_t) stop_deferred;
-static _Atomic(bool) interrupt_late; // Ctrl-C came while the line was taken
+static _Atomic(unsigned) interrupt_late; // Ctrl-C came while the line was taken
 
 static struct {
     unsigned cpu;             // whose stop was reported
@@ -69,7 +69,7 @@ static void line_give(uintptr_t interrupts)
     if ((atomic_load(&stop_deferred) & me) != 0) {
         kd_break_trap();
     }
-    if (atomic_exchange(&interrupt_late, false)) {
+    if (atomic_exchange(&interrupt_late, 0) != 0) {
         kdebug_break("Ctrl-C");
     }
     kd_interrupts_restore(interrupts);
@@ -490,7 +490,7 @@ bool kd_gdb_wants_stop(void)
     }
     uint8_t bytes[16];
     gdb_receive(&stub, bytes, port()->read(port(), bytes, sizeof(bytes)));
-    return gdb_interrupt_pending(&stub) || atomic_exchange(&interrupt_late, false);
+    return gdb_interrupt_pending(&stub) || atomic_exchange(&interrupt_late, 0) != 0;
 }
 
 // -- while the kernel runs --------------------------------------------------------------------
@@ -572,7 +572,7 @@ size_t kd_receive(struct kd_frame *frame, uint8_t *bytes, size_t length, size_t 
     if (!line_take(&interrupts)) {
         // This CPU was interrupted while it was sending, or another one is the master.
         if (gdb_attached(&stub) && memchr(bytes, INTERRUPT_BYTE, length) != NULL) {
-            atomic_store(&interrupt_late, true);
+            atomic_store(&interrupt_late, 1);
         }
         return 0;
     }
