@@ -8,7 +8,8 @@
 // and collection, the collection table gives the redistributor. The redistributor looks up whether
 // that LPI is enabled in the property table and remembers it in its pending table. All of these are
 // memory that we lend to the hardware. Only the device table's first level, the property table and
-// the command queue are written here; the rest changes by commands. Invariants:
+// the command queue are written here; the rest changes by commands (an ITT begins as zeros).
+// Invariants:
 //   - message n is event n of whichever device has it, and LPI LPI_FIRST + n; so an ITT of
 //     IRQ_MSI_COUNT events is large enough for any device, and there is one property byte a
 //     message.
@@ -81,7 +82,8 @@
 // All memory is taken at the start, so that a driver that comes and goes leaves nothing behind. The
 // command queue and the pending table begin at a multiple of 64 KiB, of which they need 4 and 2.
 // So one block of 128 KiB holds, in this order, the queue, the ITTs of all devices, the pending
-// table with the property table, and second-level pages of the device table.
+// table with the property table, and second-level pages of the device table. An ITT takes at most
+// 1 KiB, so at least 60 devices can have messages at a time (on QEMU's machine, all 64).
 #define BLOCK_ORDER       5
 #define QUEUE_BYTES       KIB(4)
 #define ITTS_OFFSET       QUEUE_BYTES
@@ -440,11 +442,11 @@ static int target_find(void)
     return 0;
 }
 
+// A size field of zero means one page of 4 KiB.
 static int queue_create(void)
 {
     int error = base_write(its.registers, GITS_CBASER,
-                           BASER_VALID | BASER_CACHED | direct_to_phys(its.block) |
-                               (QUEUE_BYTES / KIB(4) - 1));
+                           BASER_VALID | BASER_CACHED | direct_to_phys(its.block));
     write64(its.registers, GITS_CWRITER, 0);
     return error;
 }
