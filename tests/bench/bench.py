@@ -28,7 +28,7 @@ LINE_GOALS = {
     "stepi x10": ("30 / 3000", "kgdb 61 / 6700, gdbserver 54 / 3500"),
     "next x10": ("100 / 7000", "kgdb 347 / 47000, gdbserver 109 / 7200"),
     "bt": ("12 / 1000", "kgdb 3 / 500, gdbserver 11 / 769 (12 frames)"),
-    "info threads": ("40 /", "kgdb 140 / 12500 (29 threads)"),
+    "info threads": ("40 for 30", "kgdb 140 / 12500 (29 threads)"),
 }
 TEXT_BYTES = 65536
 SCRIPT = str(HERE.parents[1] / "kdebug" / "gdb" / "fathom.gdb")
@@ -160,7 +160,11 @@ def measure(arch, build):
     for name, (goal, peers) in LINE_GOALS.items():
         reached = ours.cost(name)
         title = name + (f" of {ours.notes['threads']}" if name == "info threads" else "")
-        table.add(f"{title}: packets / bytes", counts_text(reached), goal, within(reached, goal),
+        if name == "info threads":  # the goal is for thirty
+            met = reached[0] * 30 <= 40 * ours.notes["threads"]
+        else:
+            met = within(reached, goal)
+        table.add(f"{title}: packets / bytes", counts_text(reached), goal, met,
                   counts_text(theirs.cost(name)), peers)
     # On x86-64 in full; the other machines may take twice as long.
     share = 1.0 if arch == "x86_64" else 0.5
