@@ -194,6 +194,7 @@ static void panic_inside(struct kd_cpu *cpu, const char *format, va_list argumen
         int start = kd_snprintf(line, sizeof(line), "\nPANIC: inside the debugger: ");
         kd_vsnprintf(line + start, sizeof(line) - (size_t)start, format, arguments);
         kd_gdb_print(line, strlen(line));
+        kd_gdb_print("\n", 1);
         kd_panic_end();
     }
     halt();
