@@ -6,8 +6,6 @@ import re
 import subprocess
 
 import pytest
-from conftest import HAS_WATCHPOINTS
-from harness.gdb import Gdb, GdbError
 
 OBJDUMP = {"x86_64": "x86_64-linux-gnu-objdump", "aarch64": "aarch64-linux-gnu-objdump",
            "riscv64": "riscv64-linux-gnu-objdump"}
@@ -236,8 +234,95 @@ def test_steps_out_of_an_interrupt_handler(start, debug, arch):
     still_alive(machine, gdb)
 
 
+# -- several CPUs at once -------------------------------------------------------------------------
+
+def test_every_hit_of_a_breakpoint_on_all_cpus_is_reported_once(start, debug, arch):
+    """The place is the instruction that counts, so the kernel's own count is the judge: what gdb
+    was told, less those that are told but have yet to execute it."""
+    machine = start(wait=True, append="test=smp")
+    machine.wait_for("gdb may attach")
+    gdb = debug(machine)
+    offset = gdb.evaluate("(long)&((struct cpu *)0)->ipi_count")
+    place = {"x86_64": rf"^{offset:#x}\(|, ?{offset:#x}\(|,{offset:#x}\(", "aarch64": rf"#{offset}\]",
+             "riscv64": rf",{offset}\((?!sp)"}[arch]
+    places = [next(insn.address for insn in function_of(machine, gdb, function)
+                   if insn.name in ("add", "addq", "inc", "incq", "str", "sd")
+                   and re.search(place, insn.operands))
+              for function in ("smp_call_ipi", "sched_ipi")]
+    for address in places:
+        gdb.command(f"break *{address:#x}")
+    counted = "+".join(f"cpus[{n}].ipi_count" for n in range(4))
+    before = gdb.evaluate(counted)
+    pc = "rip" if arch == "x86_64" else "pc"
+    for ignored in (0, 1, 40, 0, 0, 60, 0):
+        gdb.command(f"ignore 1 {ignored}")
+        assert gdb.resume("continue").reason == "breakpoint-hit"
+        hits = sum(int(n) for n in
+                   re.findall(r"already hit (\d+) time", gdb.command("info breakpoints")))
+        # One of those that have been told takes a step in between: it has then counted.
+        gdb.resume("stepi")
+        here = [gdb.evaluate(f"(unsigned long)kd.cpus[{n}].frame->{pc}") & MASK in places
+                for n in range(4)]
+        queued = [gdb.evaluate(f"kd.cpus[{n}].state == KD_CPU_QUEUED") for n in range(4)]
+        told = sum(1 for at, waits in zip(here, queued) if at and not waits)
+        assert gdb.evaluate(counted) - before == hits - told
+    gdb.command("delete")
+    gdb.command("detach")
+    machine.wait_for(r"^ok \d+ .*smp", timeout=120)
+
+
 # -- reports --------------------------------------------------------------------------------------
 
+def cpu_threads(gdb):
+    """gdb's numbers of the threads that run, one a CPU."""
+    return re.findall(r'^[* ]+(\d+) +Thread .*running on CPU', gdb.command("info threads"),
+                      re.MULTILINE)
+
+
+def test_panics_on_several_cpus_at_once_make_one_report(machine, gdb):
+    for number in cpu_threads(gdb):
+        gdb.command(f"thread {number}")
+        gdb.command("set var $pc = (unsigned long)&crash_null")
+    stop = gdb.resume("continue")
+    assert stop.signal in ("SIGSEGV", "SIGABRT"), stop
+    gdb.wait_target_output("end of panic report")
+    report = gdb.target_output
+    assert len(re.findall(r"^PANIC: ", report, re.MULTILINE)) == 1
+    assert report.count("end of panic report") == 1
+    others = re.findall(r"^cpu \d panicked, too: .*$", report, re.MULTILINE)
+    assert len(others) <= 3 and len(set(others)) == len(others)
+    assert "ticker" in gdb.command("monitor ps")
+
+
+def test_a_fault_inside_a_monitor_command_is_an_error_and_nothing_more(machine, gdb):
+    run = gdb.evaluate("(unsigned long)command_mem.run") & MASK
+    gdb.command("set var command_mem.run = 0x10")
+    assert "mem: fault in the debugger" in gdb.command("monitor mem")
+    gdb.command(f"set var command_mem.run = {run:#x}")
+    assert "free" in gdb.command("monitor mem")
+    still_alive(machine, gdb)
+
+
+@pytest.mark.parametrize("broken", ["log_tail", "symbol", "thread_next"])
+def test_a_fault_in_a_section_of_the_report_leaves_the_others(machine, gdb, broken):
+    gdb.command(f"set var kd.kernel->{broken} = 0x10")
+    gdb.command("detach")
+    machine.type("crash assert\n")
+    machine.wait_for(r"^PANIC: assertion failed")
+    machine.wait_for(r"fault in the debugger")
+    machine.wait_for(r"^end of panic report")
+
+
+def test_a_fault_under_the_report_ends_in_a_smaller_one(machine, gdb):
+    """The clock is asked outside of all sections."""
+    gdb.command("set var kd.kernel->clock_ns = 0x10")
+    gdb.command("set var kd.kernel->resumed = 0")
+    gdb.command("detach")
+    machine.type("crash assert\n")
+    machine.wait_for(r"PANIC: inside the debugger: ")
+    machine.wait_for(r"^halted")
+    assert machine.qmp("query-status")["status"] == "running"
+    assert machine.console.text.count("inside the debugger") == 1
 @pytest.mark.parametrize("kind", ["null", "jump"])
 def test_a_panics_backtrace_misses_no_caller(start, kind):
     machine = start(gdb=False, cpus=2, append="panic=poweroff").boot()
