@@ -32,6 +32,7 @@ static struct {
     bool sniffed;             // sniffer.bytes is the packet that let gdb in
     const uint8_t *behind;    // what came in one piece with it
     size_t behind_length;
+    unsigned sum_left;    // digits of a checksum still to be read
     uint16_t held_before; // bytes the sniffer held at the last timeout
     unsigned polls;
 } session;
@@ -455,6 +456,22 @@ static void announce(const struct kd_event *event)
     }
 }
 
+// What the line holds, but nothing behind the end of a packet: if the packet lets the kernel run,
+// what follows is typed at the console and stays in the device for its driver.
+static size_t read_packet(uint8_t *bytes, size_t size)
+{
+    size_t length = 0;
+    while (length < size && port()->read(port(), bytes + length, 1) == 1) {
+        if (session.sum_left > 0 && --session.sum_left == 0) {
+            return length + 1;
+        }
+        if (bytes[length++] == '#') {
+            session.sum_left = 2;
+        }
+    }
+    return length;
+}
+
 void kd_gdb_session(const struct kd_event *event, unsigned cpu, struct kd_action *action)
 {
     bool panicked = event->kind == KD_EVENT_PANIC;
@@ -473,7 +490,7 @@ void kd_gdb_session(const struct kd_event *event, unsigned cpu, struct kd_action
         receive_sniffed();
         while (gdb_state(&stub) == GDB_STOPPED) {
             uint8_t bytes[READ_BYTES];
-            size_t length = port()->read(port(), bytes, sizeof(bytes));
+            size_t length = read_packet(bytes, sizeof(bytes));
             if (length > 0) {
                 receive_protected(bytes, length);
             }
