@@ -54,7 +54,7 @@ install: all man ## install below $(DESTDIR)$(PREFIX)
 	install -D -m 755 $(BUILD)/fathom $(DESTDIR)$(PREFIX)/bin/fathom
 	install -d $(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(PREFIX)/share/fathom/gdb
 	install -m 644 $(man.pages) $(DESTDIR)$(PREFIX)/share/man/man1
-	install -m 644 kdebug/gdb/fathom.gdb kdebug/gdb/fathom.py $(DESTDIR)$(PREFIX)/share/fathom/gdb
+	install -m 644 kdebug/gdb/fathom.gdb $(DESTDIR)$(PREFIX)/share/fathom/gdb
 	install -D -m 644 fathom/completion/fathom.bash \
 	    $(DESTDIR)$(PREFIX)/share/bash-completion/completions/fathom
 	$(foreach a,$(ARCHES),install -D -m 644 $(out.$(a))/kernel.elf \
