@@ -438,6 +438,8 @@ void kd_enter(struct kd_cpu *cpu, struct kd_frame *frame, const struct kd_event 
 {
     uintptr_t interrupts = kd_interrupts_off();
     struct kd_event none = {.kind = KD_EVENT_NONE};
+    const struct kd_event ctrl_c = {.kind = KD_EVENT_OTHER,
+                                    .stop = {.kind = GDB_STOP_SIGNAL, .signal = SIGNAL_INT}};
     do {
         cpu->frame = frame;
         cpu->event = event != NULL ? *event : none;
@@ -446,8 +448,8 @@ void kd_enter(struct kd_cpu *cpu, struct kd_frame *frame, const struct kd_event 
         kd_call_on_stack(stay, cpu, stacks[cpu->index] + KD_STACK_BYTES);
         atomic_store(&cpu->state, KD_CPU_RUNNING);
         cpu->inside = false;
-        event = NULL;
-    } while ((atomic_load(&kd.stop_wanted) & bit(cpu->index)) != 0);
+        event = !kd_stepping() && kd_gdb_interrupted_late() ? &ctrl_c : NULL;
+    } while (event != NULL || (atomic_load(&kd.stop_wanted) & bit(cpu->index)) != 0);
     if (!kd_stepping()) {
         kd_interrupts_restore(interrupts);
     }

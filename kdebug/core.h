@@ -152,6 +152,8 @@ bool kd_gdb_wants_stop(void); // polls the line during a long step: 0x03
 void kd_gdb_tell(const char *text);
 // The stop signal of a CPU that is sending: it stops when it is done. False: it is not.
 bool kd_gdb_defers_stop(unsigned cpu);
+// Ctrl-C came while nobody could act on it; it is forgotten now.
+bool kd_gdb_interrupted_late(void);
 bool kd_gdb_stop_was_deferred(unsigned cpu); // and it is forgotten now
 // Report text: to gdb as console text, and to the console unless gdb has that line.
 void kd_gdb_print(const char *text, size_t length);

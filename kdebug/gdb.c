@@ -70,7 +70,7 @@ static void line_give(uintptr_t interrupts)
     if ((atomic_load(&stop_deferred) & me) != 0) {
         kd_break_trap();
     }
-    if (atomic_exchange(&interrupt_late, 0) != 0) {
+    if (kd_gdb_interrupted_late()) {
         kdebug_break("Ctrl-C");
     }
     kd_interrupts_restore(interrupts);
@@ -500,6 +500,11 @@ void kd_gdb_session(const struct kd_event *event, unsigned cpu, struct kd_action
     } while (gdb_interrupt_pending(&stub));
 }
 
+bool kd_gdb_interrupted_late(void)
+{
+    return atomic_exchange(&interrupt_late, 0) != 0;
+}
+
 bool kd_gdb_wants_stop(void)
 {
     if (port() == NULL || ++session.polls % POLL_INTERVAL != 0) {
@@ -507,7 +512,7 @@ bool kd_gdb_wants_stop(void)
     }
     uint8_t bytes[16];
     gdb_receive(&stub, bytes, port()->read(port(), bytes, sizeof(bytes)));
-    return gdb_interrupt_pending(&stub) || atomic_exchange(&interrupt_late, 0) != 0;
+    return gdb_interrupt_pending(&stub) || kd_gdb_interrupted_late();
 }
 
 // -- while the kernel runs --------------------------------------------------------------------
@@ -581,17 +586,19 @@ static size_t receive_in_session(uint8_t *bytes, size_t length)
 
 size_t kd_receive(struct kd_frame *frame, uint8_t *bytes, size_t length, size_t size)
 {
-    if (kd.kernel == NULL || port() == NULL || kd_this_cpu()->inside ||
-        length + GDB_SNIFF_BYTES > size) {
+    if (kd.kernel == NULL || port() == NULL || length + GDB_SNIFF_BYTES > size) {
         return length;
     }
     uintptr_t interrupts;
-    if (!line_take(&interrupts)) {
-        // This CPU was interrupted while it was sending, or another one is the master.
+    // This CPU may be on its way out of the debugger, may have been interrupted while it was
+    // sending, or another one may be the master.
+    bool inside = kd_this_cpu()->inside;
+    if (inside || !line_take(&interrupts)) {
         if (gdb_attached(&stub) && memchr(bytes, INTERRUPT_BYTE, length) != NULL) {
             atomic_store(&interrupt_late, 1);
+            return 0;
         }
-        return 0;
+        return inside ? length : 0;
     }
     size_t rest;
     bool enter;
