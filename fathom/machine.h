@@ -5,7 +5,7 @@
 
 #include <stddef.h>
 
-#include "fathom/error.h"
+#include "base/error.h"
 
 struct machine {
     const char *arch;           // "x86_64"

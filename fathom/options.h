@@ -8,7 +8,7 @@
 #include <stddef.h>
 #include <stdio.h>
 
-#include "fathom/error.h"
+#include "base/error.h"
 
 enum option_kind {
     OPTION_FLAG,   // bool

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: MIT
 # The fathom command, on the host.
-fathom.includes := fathom
+fathom.includes := fathom base symbolizer
 
-host.sources += $(addprefix fathom/,main.c error.c gdb.c machine.c options.c run.c splitter.c \
+host.sources += $(addprefix fathom/,main.c gdb.c machine.c options.c run.c splitter.c \
     terminal.c verdict.c)
 
 unit.tests += fathom_splitter fathom_verdict fathom_options
 unit.fathom_splitter.sources := tests/unit/fathom_splitter_test.c fathom/splitter.c
 unit.fathom_verdict.sources  := tests/unit/fathom_verdict_test.c fathom/verdict.c
-unit.fathom_options.sources  := tests/unit/fathom_options_test.c fathom/options.c fathom/error.c
+unit.fathom_options.sources  := tests/unit/fathom_options_test.c fathom/options.c base/error.c

@@ -7,7 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "fathom/error.h"
+#include "base/error.h"
 
 struct verdict {
     bool panicked;

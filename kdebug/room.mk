@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 # The debugger inside the kernel. The machine-dependent files have the same names on each machine.
-kdebug.includes := kdebug gdbstub
+kdebug.includes := kdebug kdebug/format gdbstub
+kdebug/format.includes :=
 
 kdebug.sources := $(addprefix kdebug/, text.c core.c step.c breakpoint.c memory.c thread.c gdb.c \
     backtrace.c regs.c panic.c)

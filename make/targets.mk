@@ -114,7 +114,7 @@ lint: kasan $(foreach a,$(ARCHES),$(out.$(a))/gen/offsets.h) compile_commands.js
 	$(call say,FORMAT,"$(words $(c.files)) files")
 	$(Q)clang-format-14 --dry-run -Werror $(c.files)
 	$(call say,ROOMS,"includes against room.mk")
-	$(Q)$(PYTHON) scripts/check_rooms.py $(foreach r,gdbstub kdebug kernel fathom,"$(r)=$($(r).includes)")
+	$(Q)$(PYTHON) scripts/check_rooms.py $(foreach r,gdbstub kdebug/format kdebug kernel base symbolizer fathom,"$(r)=$($(r).includes)")
 	$(call say,PLAIN,"no sanitizer in the debugger's path")
 	$(Q)$(PYTHON) scripts/check_plain.py $(plain.objects)
 	$(call say,HOUSE,"licences and paths and promises")

@@ -13,24 +13,29 @@ import subprocess
 import sys
 
 FORBIDDEN = {"gdbstub": {"kdebug", "kernel", "fathom", "link"}, "kdebug": {"kernel", "fathom"},
-             "fathom": {"kernel", "kdebug", "gdbstub"}}
+             "fathom": {"kernel", "kdebug", "gdbstub"}, "symbolizer": {"kernel", "fathom"},
+             "kdebug/format": {"kdebug", "gdbstub", "kernel", "fathom", "symbolizer"},
+             "base": {"gdbstub", "kdebug", "kernel", "fathom", "symbolizer"}}
 # <machine/...> belongs to the kernel, <kd_machine/...> to the debugger.
 ANGLED = {"machine": "kernel", "kd_machine": "kdebug"}
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]')
+# Folders of a room that others may include without the rest of it.
+ROOMS_WITHIN = ("kdebug/format",)
 GENERATED = {"offsets.h"} # by the build, for assembly
 COMMENT = re.compile(r"//.*|/\*.*?\*/")
 MACHINE = re.compile(r"__x86_64__|__aarch64__|__riscv|\b(x86_64|aarch64|riscv64)\b")
 
 
 def room_of(path):
-    return path.split("/", 1)[0]
+    within = [room for room in ROOMS_WITHIN if path.startswith(room + "/")]
+    return within[0] if within else path.split("/", 1)[0]
 
 
 def included_room(bracket, name, rooms):
-    first = name.split("/", 1)[0]
     if bracket == "<":
-        return ANGLED.get(first)
-    return first if first in rooms else None
+        return ANGLED.get(name.split("/", 1)[0])
+    room = room_of(name)
+    return room if room in rooms else None
 
 
 def check_file(path, allowed, rooms, complain):

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // See error.h. Running out of memory while making an error ends the program: there is nothing
 // better to say by then.
-#include "fathom/error.h"
+#include "base/error.h"
 
 #include <errno.h>
 #include <stdarg.h>

@@ -1,0 +1,3 @@
+# SPDX-License-Identifier: MIT
+# ELF, DWARF, the index, panic texts and their capsules, on the host.
+symbolizer.includes := symbolizer base gdbstub kdebug/format
