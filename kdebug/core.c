@@ -293,6 +293,9 @@ static bool step_here(struct kd_cpu *cpu)
 {
     cpu->reported = false;
     cpu->returning_steps++;
+    // The wish of an earlier master may have met this CPU on its way in: it must not call it back
+    // before its step.
+    atomic_fetch_and(&kd.stop_wanted, ~bit(cpu->index));
     return !kd_step_start(cpu);
 }
 
@@ -487,7 +490,15 @@ void kd_cpu_init(void)
 
 bool kd_active(void)
 {
-    return kd.kernel != NULL && atomic_load(&kd.master) != KD_NOBODY && kd_this_cpu()->inside;
+    if (kd.kernel == NULL || atomic_load(&kd.master) == KD_NOBODY) {
+        return false;
+    }
+    // A thread that moved to another CPU between the two looks would take that CPU's stop for its
+    // own.
+    uintptr_t interrupts = kd_interrupts_off();
+    bool inside = kd_this_cpu()->inside;
+    kd_interrupts_restore(interrupts);
+    return inside;
 }
 
 void kd_cpu_stop(struct kd_frame *frame)
