@@ -119,21 +119,7 @@ static bool ns16550_receive_pending(struct uart *uart)
     return status != 0xff && (status & LSR_DATA_READY);
 }
 
-const struct uart_driver uart_driver_16550_port = {
-    .kind = UART_16550_PORT,
-    .name = "16550",
-    .setup = ns16550_setup,
-    .interrupts_get = ns16550_interrupts_get,
-    .interrupts_set = ns16550_interrupts_set,
-    .receive_interrupts = IER_RECEIVED | IER_LINE_STATUS,
-    .read = ns16550_read,
-    .write = ns16550_write,
-    .acknowledge = ns16550_acknowledge,
-    .receive_pending = ns16550_receive_pending,
-};
-
-const struct uart_driver uart_driver_16550_mmio = {
-    .kind = UART_16550_MMIO,
+const struct uart_driver uart_driver_16550 = {
     .name = "16550",
     .setup = ns16550_setup,
     .interrupts_get = ns16550_interrupts_get,

@@ -101,7 +101,6 @@ static bool pl011_receive_pending(struct uart *uart)
 }
 
 const struct uart_driver uart_driver_pl011 = {
-    .kind = UART_PL011,
     .name = "PL011",
     .setup = pl011_setup,
     .interrupts_get = pl011_interrupts_get,

@@ -14,13 +14,17 @@
 #include "kernel/log/console.h"
 #include "kernel/log/log.h"
 #include "kernel/mm/mapping.h"
+#include "kernel/time/time.h"
 
 #define RECEIVE_BATCH 64
+// Twice this long a lone dollar sign waits for the rest of a packet. A packet's bytes follow one
+// another faster, even from an emulator on a busy host.
+#define HELD_NS (250 * NSEC_PER_MSEC)
 
 static const struct uart_driver *const drivers[] = {
-    &uart_driver_16550_port,
-    &uart_driver_16550_mmio,
-    &uart_driver_pl011,
+    [UART_16550_PORT] = &uart_driver_16550,
+    [UART_16550_MMIO] = &uart_driver_16550,
+    [UART_PL011] = &uart_driver_pl011,
 };
 
 static struct uart uarts[BOOT_UARTS_MAX];
@@ -67,17 +71,9 @@ static bool port_line_error(struct debug_port *port, bool *is_break)
 
 // -- discovery --------------------------------------------------------------------------------
 
-static const struct uart_driver *driver_find(enum uart_kind kind)
-{
-    for (size_t i = 0; i < ARRAY_SIZE(drivers); i++)
-        if (drivers[i]->kind == kind)
-            return drivers[i];
-    return NULL;
-}
-
 struct uart *uart_add(const struct boot_uart *where, volatile void *registers)
 {
-    const struct uart_driver *driver = driver_find(where->kind);
+    const struct uart_driver *driver = drivers[where->kind];
     if (!driver || uart_count == ARRAY_SIZE(uarts))
         return NULL;
     struct uart *uart = &uarts[uart_count];
@@ -178,6 +174,27 @@ void uart_receive(struct uart *uart, struct kd_frame *frame)
     } while (uart->driver->receive_pending(uart));
 }
 
+// What the debugger held back because it looked like the beginning of a packet goes to the console
+// when nothing has followed. Under `receiving` like the bytes that come: one that is taken meanwhile
+// leaves its bytes in the device.
+static struct timer held_timer;
+
+static void held_release(struct timer *timer)
+{
+    for (unsigned i = 0; i < uart_count; i++) {
+        struct uart *uart = &uarts[i];
+        if (!uart->shared || __atomic_test_and_set(&uart->receiving, __ATOMIC_ACQUIRE))
+            continue;
+        size_t count = kd_receive_timeout(shared_bytes, sizeof shared_bytes);
+        if (uart->console)
+            console_receive(shared_bytes, count);
+        __atomic_clear(&uart->receiving, __ATOMIC_RELEASE);
+        if (uart->driver->receive_pending(uart))
+            uart_receive(uart, irq_frame());
+    }
+    timer_start(timer, clock_ns() + HELD_NS);
+}
+
 static void uart_interrupt(struct kd_frame *frame, void *argument)
 {
     uart_receive(argument, frame);
@@ -213,6 +230,13 @@ static void uart_start(struct uart *uart)
 
 void uart_start_all(void)
 {
-    for (unsigned i = 0; i < uart_count; i++)
+    bool shared = false;
+    for (unsigned i = 0; i < uart_count; i++) {
         uart_start(&uarts[i]);
+        shared |= uarts[i].shared;
+    }
+    if (!shared)
+        return;
+    timer_init(&held_timer, held_release);
+    timer_start(&held_timer, clock_ns() + HELD_NS);
 }

@@ -14,7 +14,6 @@ struct uart;
 // One kind of UART: what differs between devices, in terms of registers. All of them may run in
 // NMI context and in the debugger; waits are bounded.
 struct uart_driver {
-    enum uart_kind kind;
     const char *name;
     void (*setup)(struct uart *uart);              // 8n1, FIFOs on, all interrupts off
     unsigned (*interrupts_get)(struct uart *uart); // the enables, and

@@ -4,6 +4,5 @@
 
 #include "kernel/drivers/serial/uart.h"
 
-extern const struct uart_driver uart_driver_16550_port;
-extern const struct uart_driver uart_driver_16550_mmio;
+extern const struct uart_driver uart_driver_16550; // both kinds, by uart.where.kind
 extern const struct uart_driver uart_driver_pl011;
