@@ -44,7 +44,7 @@ enum page_access {
 //
 // The machine's start code has mapped, before kernel_main(): the image (at its link address), the
 // memory that holds the image, the firmware's tables or device tree in the direct map, the fixmap's
-// tables, and with CONFIG_KASAN the image's shadow. kernel_image_paddr() tells where it is.
+// tables, and with CONFIG_KASAN the image's shadow. arch_kernel_paddr() tells where the image is.
 paddr_t arch_kernel_paddr(void); // physical address of __kernel_start
 
 static inline void *phys_to_virt(paddr_t paddr)

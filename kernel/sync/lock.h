@@ -23,16 +23,11 @@ enum lock_rank {
     // mutexes, reader-writer locks
     RANK_TEST_OUTER,
     RANK_TEST_INNER,
-    RANK_DEVICE,
-    RANK_MAPPING,
-    RANK_SHELL,
     // spin locks
     RANK_SPIN_FIRST_,
     RANK_TEST_SPIN_OUTER,
     RANK_TEST_SPIN_INNER,
-    RANK_SMP_CALL,
     RANK_IRQ_TABLE,
-    RANK_PCI_CONFIG,
     RANK_THREAD_LIST,
     RANK_CONSOLE_INPUT,
     RANK_WAIT, // condition variables, mutex queues, joiners
@@ -41,7 +36,6 @@ enum lock_rank {
     RANK_SLAB,
     RANK_VMAP,
     RANK_PAGE,
-    RANK_FIXMAP,
     RANK_LAST_,
 };
 #include "kernel/sync/lock_types.h"
