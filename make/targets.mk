@@ -34,7 +34,7 @@ $(BUILD)/host/%.o: %.c make/targets.mk
 
 $(BUILD)/fathom: $(host.objects)
 	$(call say,HOSTLD,$@)
-	$(Q)$(HOST_CC) $^ -o $@
+	$(Q)$(HOST_CC) $^ -o $@ $(host.libs)
 -include $(host.objects:.o=.d)
 
 host: $(BUILD)/fathom ## the fathom command

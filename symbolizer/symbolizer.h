@@ -18,9 +18,9 @@ struct sym_module;
 
 // Machines by ELF's numbers (gABI, e_machine): EM_X86_64, EM_AARCH64, EM_RISCV and others.
 struct sym_module_info {
-    const char *path;      // as given, or where the file with the debug information was found
-    uint16_t machine;      // e_machine
-    bool relocatable;      // ET_REL: addresses are offsets into a section
+    const char *path; // as given, or where the file with the debug information was found
+    uint16_t machine; // e_machine
+    bool relocatable; // ET_REL: addresses are offsets into a section
     bool big_endian;
     uint8_t address_bytes; // 4 or 8
     const uint8_t *build_id;
@@ -51,7 +51,9 @@ struct sym_frame {
 struct sym_symbol {
     const char *name; // as the ELF symbol table has it
     struct sym_place place;
-    uint64_t size;
+    uint64_t size;    // 0: not known
+    const char *file; // the source file the symbol table names for it; NULL: none
+    bool object;      // names data rather than code
 };
 
 // Frames go from the innermost inlined call to the function itself. Strings live as long as the
@@ -59,7 +61,8 @@ struct sym_symbol {
 struct sym_result {
     const struct sym_frame *frames;
     size_t count;             // 0: nothing is known, perhaps but for the symbol
-    struct sym_symbol symbol; // the ELF symbol the address lies in; name NULL: none
+    struct sym_symbol symbol; // the ELF symbol at the address or the nearest below it, even past
+                              // its size; name NULL: none
     struct sym_frame *storage_;
     size_t capacity_;
 };
@@ -67,7 +70,7 @@ struct sym_result {
 enum sym_index_use {
     SYM_INDEX_IF_THERE, // one in the cache that fits is used, else the file is read lazily
     SYM_INDEX_NEVER,
-    SYM_INDEX_ALWAYS,   // built and kept in the cache when there is none
+    SYM_INDEX_ALWAYS, // built and kept in the cache when there is none
 };
 
 struct sym_open_options {
@@ -80,20 +83,20 @@ struct sym_open_options {
 
 // Opens an ELF file or an index of one. NULL options: an index if there is one, and no search.
 struct error *sym_module_open(const char *path, const struct sym_open_options *options,
-                                  struct sym_module **out);
+                              struct sym_module **out);
 void sym_module_close(struct sym_module *module);
 const struct sym_module_info *sym_module_info(const struct sym_module *module);
 
 // What lies at a place. Nothing known is no error: count is 0. `result` starts as {0} and may be
 // used again for further lookups.
 struct error *sym_lookup(struct sym_module *module, struct sym_place place,
-                             struct sym_result *result);
+                         struct sym_result *result);
 void sym_result_deinit(struct sym_result *result);
 
 // Calls fn for each ELF symbol of that name (functions and objects) until it returns false.
 typedef bool sym_symbol_fn(const struct sym_symbol *symbol, void *argument);
 struct error *sym_find(struct sym_module *module, const char *name, sym_symbol_fn *fn,
-                           void *argument);
+                       void *argument);
 // Every symbol in no order.
 struct error *sym_each_symbol(struct sym_module *module, sym_symbol_fn *fn, void *argument);
 
@@ -104,5 +107,6 @@ unsigned sym_section(struct sym_module *module, const char *name);
 // most `length`; 0 when the file has no contents there (a separate debug file has none).
 size_t sym_read(struct sym_module *module, struct sym_place place, void *to, size_t length);
 
-// A readable form of a mangled C++ or Rust name, to be freed by the caller; NULL: it is not mangled.
+// A readable form of a mangled C++ or Rust name, to be freed by the caller; NULL: it is not
+// mangled.
 char *sym_demangle(const char *name);
