@@ -5,38 +5,20 @@ What the unit tests cannot know is whether gdb agrees with us. Each test runs a 
 against a fresh server and looks at what gdb printed, and at how much went over the line.
 """
 
-import os
-import pathlib
 import re
 import subprocess
 
 import pytest
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
-BUILD = pathlib.Path(os.environ.get("BUILD", "build"))
-HOST = (BUILD if BUILD.is_absolute() else ROOT / BUILD) / "host" / "unit"
-GDB_SECONDS = 60  # a session takes under one; this is for a gdb that hangs
+from harness.batch import BUILD, make, run_gdb
 
-# Runs each command, marks where its output begins, and goes on after an error.
-RUNNER = """
-set pagination off
-set confirm off
-set width 0
-python
-for command in COMMANDS:
-    print("@@ " + command, flush=True)
-    try:
-        gdb.execute(command)
-    except gdb.error as error:
-        print("error:", error, flush=True)
-end
-"""
+HOST = BUILD / "host" / "unit"
 
 
 @pytest.fixture(scope="session")
 def host():
     """The server and the program it runs, built."""
-    subprocess.run(["make", f"BUILD={BUILD}", "gdbstub-host"], cwd=ROOT, check=True)
+    make("gdbstub-host")
     return HOST
 
 
@@ -67,17 +49,8 @@ def gdb(host, tmp_path):
 
     def run(server, *commands, symbols=True, before=()):
         connect = [f"file {host / 'gdbstub_toy.elf'}"] if symbols else []
-        commands = [*connect, *before, f"target remote :{server.port}", *commands]
-        script = tmp_path / "session.gdb"
-        script.write_text(RUNNER.replace("COMMANDS", repr(commands)))
-        result = subprocess.run(["gdb-multiarch", "-nx", "-q", "-batch", "-x", script],
-                                stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-                                timeout=GDB_SECONDS, check=False)
-        (tmp_path / "session.log").write_text(result.stdout)
-        print(result.stdout)
-        parts = re.split(r"^@@ .*\n", result.stdout, flags=re.M)[1:]
-        assert len(parts) == len(commands), result.stdout
-        return parts[len(connect) + len(before):]
+        connect += [*before, f"target remote :{server.port}"]
+        return run_gdb([*connect, *commands], tmp_path)[len(connect) - 1:]
 
     return run
 

@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: MIT
 """kdebug and gdbstub in the tiny kernel of tests/tinykernel, under a real gdb: what they do when
 nothing of the bundled kernel is there to help."""
-import os
-import pathlib
 import re
 import shutil
 import socket
@@ -10,31 +8,15 @@ import subprocess
 
 import pytest
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
-BUILD = pathlib.Path(os.environ.get("FATHOM_BUILD", "build"))
-GDB_SECONDS = 60  # a session takes about two; this is for a gdb that hangs
-
-RUNNER = """
-set pagination off
-set confirm off
-set width 0
-python
-for command in COMMANDS:
-    print("@@ " + command, flush=True)
-    try:
-        gdb.execute(command)
-    except gdb.error as error:
-        print("error:", error, flush=True)
-end
-"""
+from harness.batch import BUILD, GDB_SECONDS, make, run_gdb
 
 
 @pytest.fixture(scope="module")
 def elf():
     if not shutil.which("qemu-system-riscv64"):
         pytest.skip("no qemu-system-riscv64")
-    subprocess.run(["make", f"BUILD={BUILD}", "tinykernel"], cwd=ROOT, check=True)
-    return (BUILD if BUILD.is_absolute() else ROOT / BUILD) / "tests" / "tinykernel.elf"
+    make("tinykernel")
+    return BUILD / "tests" / "tinykernel.elf"
 
 
 @pytest.fixture
@@ -56,14 +38,8 @@ def session(elf, tmp_path):
             seen += console.recv(4096)
 
     def run(*commands):
-        script = tmp_path / "script.gdb"
-        commands = [f"target remote {line}", *commands]
-        script.write_text(RUNNER.replace("COMMANDS", repr(commands)), encoding="utf-8")
-        output = subprocess.run(
-            ["gdb-multiarch", "-nx", "-batch", "-x", script, elf], stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=GDB_SECONDS,
-            check=False).stdout
-        return [part.partition("\n")[2] for part in re.split(r"^@@ ", output, flags=re.M)][2:]
+        connect = [f"file {elf}", f"target remote {line}"]
+        return run_gdb([*connect, *commands], tmp_path)[len(connect):]
 
     yield run
     qemu.kill()
