@@ -79,5 +79,9 @@ static struct error *gdb_run(int argc, char **argv, enum exit_status *status)
     return error;
 }
 
-const struct command command_gdb = {"gdb", "Starts gdb on a machine that 'fathom run' has started.",
-                                    "[-- GDB-ARGUMENT...]", rows, gdb_run};
+const struct command command_gdb = {"gdb",
+                                    "Starts gdb on a machine that 'fathom run' has started.",
+                                    "[-- GDB-ARGUMENT...]",
+                                    rows,
+                                    false,
+                                    gdb_run};

@@ -107,6 +107,20 @@ static struct error *set_string(const struct option_row *row, const char *text, 
                       nearest ? nearest : row->choices[0]);
 }
 
+static void add_string(struct option_list *list, const char *text)
+{
+    list->at = reallocarray(list->at, list->count + 1, sizeof(*list->at));
+    if (!list->at)
+        abort();
+    list->at[list->count++] = text;
+}
+
+void option_list_deinit(struct option_list *list)
+{
+    free(list->at);
+    *list = (struct option_list){0};
+}
+
 static struct error *set_value(const struct option_row *row, const char *text, void *values)
 {
     void *value = (char *)values + row->offset;
@@ -118,15 +132,20 @@ static struct error *set_value(const struct option_row *row, const char *text, v
         return set_string(row, text, value);
     case OPTION_NUMBER:
         return set_number(row, text, value);
+    case OPTION_LIST:
+        add_string(value, text);
+        return NULL;
     }
     return NULL;
 }
 
 // Makes getopt's two descriptions out of the rows. `+`: options end at the first operand, which
 // belongs to another program. `:`: a missing value is told apart from an unknown option.
-static void describe(const struct option_row *rows, struct option *longs, char *shorts)
+static void describe(const struct command *command, struct option *longs, char *shorts)
 {
-    *shorts++ = '+';
+    const struct option_row *rows = command->rows;
+    if (!command->mixed)
+        *shorts++ = '+';
     *shorts++ = ':';
     *shorts++ = 'h';
     int i = 0;
@@ -157,13 +176,15 @@ struct error *options_parse(const struct command *command, int argc, char **argv
 {
     struct option longs[ROWS_MAX + 2];
     char shorts[2 * ROWS_MAX + 4];
-    describe(command->rows, longs, shorts);
+    describe(command, longs, shorts);
 
     *helped = false;
     opterr = 0;
     optind = 0; // start afresh: a former call may have left its place
     for (;;) {
-        int at = optind ? optind : 1;
+        int at = optind ? optind : 1; // the word looked at next, behind the operands passed over
+        while (command->mixed && at < argc - 1 && (argv[at][0] != '-' || !argv[at][1]))
+            at++;
         int got = getopt_long(argc, argv, shorts, longs, NULL);
         if (got == -1)
             break;

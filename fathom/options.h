@@ -14,6 +14,13 @@ enum option_kind {
     OPTION_FLAG,   // bool
     OPTION_STRING, // const char *
     OPTION_NUMBER, // unsigned, between `low` and `high`
+    OPTION_LIST,   // struct option_list: a string that may be given more than once
+};
+
+// Words that live as long as argv; the array is freed by option_list_deinit().
+struct option_list {
+    const char **at;
+    size_t count;
 };
 
 struct option_row {
@@ -32,6 +39,7 @@ struct command {
     const char *summary;           // one line for the list of subcommands
     const char *operands;          // what follows the options: "[-- QEMU-ARG...]", or NULL
     const struct option_row *rows; // ends with {0}
+    bool mixed; // options may stand behind operands; else the first operand ends them
     // Sets *status to the exit status where it is not plainly EXIT_DONE.
     struct error *(*run)(int argc, char **argv, enum exit_status *status);
 };
@@ -40,6 +48,8 @@ struct command {
 // of the first operand. *helped: --help was asked for and has been answered; nothing else to do.
 struct error *options_parse(const struct command *command, int argc, char **argv, void *values,
                             int *operands, bool *helped);
+
+void option_list_deinit(struct option_list *list);
 
 void options_help(const struct command *command, FILE *to);
 // One option a line, "--name", for the completion; with a tab and the choices if there are any.

@@ -607,5 +607,9 @@ static struct error *run_command(int argc, char **argv, enum exit_status *status
 }
 
 const struct command command_run = {
-    "run", "Starts the operating system in QEMU, its console on this terminal.",
-    "[-- QEMU-ARGUMENT...]", rows, run_command};
+    "run",
+    "Starts the operating system in QEMU, its console on this terminal.",
+    "[-- QEMU-ARGUMENT...]",
+    rows,
+    false,
+    run_command};

@@ -24,7 +24,7 @@ static const struct option_row rows[] = {
     {"wait", 0, OPTION_FLAG, offsetof(struct values, wait), NULL, "wait", 0, 0, NULL},
     {0},
 };
-static const struct command command = {"run", "Runs.", NULL, rows, NULL};
+static const struct command command = {"run", "Runs.", NULL, rows, false, NULL};
 
 static struct error *parse(struct values *values, int *operands, char **argv)
 {
@@ -72,11 +72,38 @@ static void mistakes_are_answered_with_what_was_meant(void **state)
     expect_error(WORDS("--arch", "riscv"), "--arch cannot be 'riscv'; did you mean 'riscv64'?");
 }
 
+static void options_may_stand_behind_operands_where_the_command_says_so(void **state)
+{
+    (void)state;
+    static const struct option_row several[] = {
+        {"exe", 'e', OPTION_LIST, 0, "FILE", "files", 0, 0, NULL},
+        {0},
+    };
+    static const struct command mixed = {"decode", "Decodes.", NULL, several, true, NULL};
+    char *argv[] = {"decode", "a.log", "-e", "k", "b.log", "--exe=m", NULL};
+    struct option_list list = {0};
+    int operands;
+    bool helped;
+    assert_null(options_parse(&mixed, 6, argv, &list, &operands, &helped));
+    assert_int_equal(list.count, 2);
+    assert_string_equal(list.at[0], "k");
+    assert_string_equal(list.at[1], "m");
+    assert_int_equal(operands, 4);
+    assert_string_equal(argv[4], "a.log");
+
+    char *wrong[] = {"decode", "a.log", "--exee", "k", NULL};
+    struct error *error = options_parse(&mixed, 4, wrong, &list, &operands, &helped);
+    assert_string_equal(error_text(error), "unknown option '--exee'; did you mean '--exe'?");
+    error_free(error);
+    option_list_deinit(&list);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(values_land_where_the_table_says),
         cmocka_unit_test(mistakes_are_answered_with_what_was_meant),
+        cmocka_unit_test(options_may_stand_behind_operands_where_the_command_says_so),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
