@@ -625,7 +625,11 @@ void kd_receive_break(struct kd_frame *frame)
 
 size_t kd_receive_timeout(uint8_t *bytes, size_t size)
 {
-    if (kd.kernel == NULL || sniffer.length == 0 || size < sizeof(sniffer.bytes)) {
+    if (kd.kernel == NULL || size < sizeof(sniffer.bytes)) {
+        return 0;
+    }
+    if (sniffer.length == 0) {
+        session.held_before = 0;
         return 0;
     }
     uintptr_t interrupts;
