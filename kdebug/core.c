@@ -35,8 +35,6 @@
 #define STOP_TIMEOUT_NS  UINT64_C(500000000)
 #define STALLED_TURNS    1000000 // looks at a clock that stands still
 #define REQUEST_TURNS    UINT64_C(20000000)
-#define SIGNAL_INT       2
-#define SIGNAL_TRAP      5
 #define RETURN_STEPS_MAX 256 // an exception's way out is shorter
 
 struct kd_core kd = {.master = KD_NOBODY};
@@ -319,7 +317,7 @@ static enum next perform_step(struct kd_cpu *cpu)
     } while (in_range(&kd.action, kd_frame_pc(cpu->frame)));
     kd.action.kind = KD_ACTION_NONE;
     cpu->event = (struct kd_event){.kind = KD_EVENT_OTHER,
-                                   .stop = {.kind = GDB_STOP_SIGNAL, .signal = SIGNAL_TRAP}};
+                                   .stop = {.kind = GDB_STOP_SIGNAL, .signal = KD_SIGNAL_TRAP}};
     return NEXT_AGAIN;
 }
 
@@ -442,7 +440,7 @@ void kd_enter(struct kd_cpu *cpu, struct kd_frame *frame, const struct kd_event 
     uintptr_t interrupts = kd_interrupts_off();
     struct kd_event none = {.kind = KD_EVENT_NONE};
     const struct kd_event ctrl_c = {.kind = KD_EVENT_OTHER,
-                                    .stop = {.kind = GDB_STOP_SIGNAL, .signal = SIGNAL_INT}};
+                                    .stop = {.kind = GDB_STOP_SIGNAL, .signal = KD_SIGNAL_INT}};
     do {
         cpu->frame = frame;
         cpu->event = event != NULL ? *event : none;
@@ -529,7 +527,7 @@ void kdebug_break(const char *why)
 static bool breakpoint_trap(struct kd_cpu *cpu, struct kd_frame *frame)
 {
     struct kd_event event = {.kind = KD_EVENT_OTHER,
-                             .stop = {.kind = GDB_STOP_SIGNAL, .signal = SIGNAL_TRAP}};
+                             .stop = {.kind = GDB_STOP_SIGNAL, .signal = KD_SIGNAL_TRAP}};
     uintptr_t pc = kd_frame_pc(frame);
     unsigned length = kd_breakpoint_insn_at(pc);
     if (kd_breakpoint_at(pc)) {
@@ -565,7 +563,7 @@ static bool step_on(struct kd_cpu *cpu, struct kd_frame *frame, struct kd_event 
     }
     while (in_range(&kd.action, kd_frame_pc(frame))) {
         if (kd_gdb_wants_stop()) {
-            event->stop.signal = SIGNAL_INT;
+            event->stop.signal = KD_SIGNAL_INT;
             return false;
         }
         if (!kd_step_start(cpu)) {
@@ -603,7 +601,7 @@ bool kd_trap(struct kd_frame *frame, const struct kd_trap *trap)
     enum kd_trap_kind kind =
         kd_trap_classify(frame, trap->code, trap->fault_address, &slot, &address);
     struct kd_event event = {.kind = KD_EVENT_OTHER,
-                             .stop = {.kind = GDB_STOP_SIGNAL, .signal = SIGNAL_TRAP}};
+                             .stop = {.kind = GDB_STOP_SIGNAL, .signal = KD_SIGNAL_TRAP}};
     bool mine = kd_stepping() && is_master(cpu);
     if (mine && kd_step_finish(cpu, frame, kind)) {
         if (step_on(cpu, frame, &event)) {

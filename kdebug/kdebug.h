@@ -144,13 +144,23 @@ void kd_cpu_init(void);
 
 // -- the ways in ------------------------------------------------------------------------------
 
+// Why a thread stopped, in gdb's numbers (which are not Linux's).
+enum kd_signal {
+    KD_SIGNAL_INT = 2,
+    KD_SIGNAL_ILL = 4,
+    KD_SIGNAL_TRAP = 5,
+    KD_SIGNAL_FPE = 8,
+    KD_SIGNAL_BUS = 10,
+    KD_SIGNAL_SEGV = 11,
+};
+
 // An exception as the kernel's entry saw it.
 struct kd_trap {
     const char *name;       // "page fault", "breakpoint", never NULL
     uint64_t code;          // vector << 32 | error code; ESR; scause
     uint64_t fault_address; // CR2, FAR, stval; meaningful if has_address
     bool has_address;
-    uint8_t signal; // gdb's number for it: 5, 11, 4, 8
+    uint8_t signal; // enum kd_signal
 };
 
 // The kernel's exception entry calls this first for every exception that is not an ordinary page

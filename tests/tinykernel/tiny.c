@@ -271,7 +271,7 @@ void tiny_trap(struct kd_frame *frame)
         .code = frame->scause,
         .fault_address = frame->stval,
         .has_address = true,
-        .signal = frame->scause == 2 ? 4 : 11,
+        .signal = frame->scause == 2 ? KD_SIGNAL_ILL : KD_SIGNAL_SEGV,
     };
     if (!kd_trap(frame, &trap)) {
         kd_panic(frame, &trap, "exception %llu", (unsigned long long)frame->scause);

@@ -21,8 +21,6 @@ _Static_assert(offsetof(struct kd_frame, record) == FRAME_RECORD, "entry.S");
 
 void exception_entry(struct kd_frame *frame, unsigned vector);
 
-enum { SIGNAL_ILL = 4, SIGNAL_TRAP = 5, SIGNAL_BUS = 7, SIGNAL_SEGV = 11 }; // gdb's numbers
-
 // ESR_EL1 (Arm ARM D17.2.37)
 #define ESR_EC(esr)      ((esr) >> 26 & 0x3f)
 #define ESR_WNR          (1 << 6)
@@ -46,27 +44,27 @@ struct exception_kind {
 };
 
 static const struct exception_kind exception_kinds[] = {
-    {0x00, TRAP_ILLEGAL, SIGNAL_ILL, false, "undefined instruction"},
-    {0x07, TRAP_ILLEGAL, SIGNAL_ILL, false, "floating-point instruction"},
-    {0x0d, TRAP_UNEXPECTED, SIGNAL_ILL, false, "branch target exception"},
-    {0x0e, TRAP_UNEXPECTED, SIGNAL_ILL, false, "illegal execution state"},
-    {0x15, TRAP_UNEXPECTED, SIGNAL_TRAP, false, "svc instruction"},
-    {0x16, TRAP_UNEXPECTED, SIGNAL_TRAP, false, "hvc instruction"},
-    {0x17, TRAP_UNEXPECTED, SIGNAL_TRAP, false, "smc instruction"},
-    {0x18, TRAP_ILLEGAL, SIGNAL_ILL, false, "trapped system register access"},
-    {0x1c, TRAP_UNEXPECTED, SIGNAL_ILL, false, "pointer authentication failure"},
-    {EC_INSN_ABORT, TRAP_PAGE_FAULT, SIGNAL_SEGV, true, "instruction abort"},
-    {0x22, TRAP_ALIGNMENT, SIGNAL_BUS, true, "misaligned pc"},
-    {EC_DATA_ABORT, TRAP_PAGE_FAULT, SIGNAL_SEGV, true, "data abort"},
-    {0x26, TRAP_ALIGNMENT, SIGNAL_BUS, false, "misaligned sp"},
-    {EC_BREAKPOINT, TRAP_DEBUG, SIGNAL_TRAP, false, "hardware breakpoint"},
-    {EC_STEP, TRAP_DEBUG, SIGNAL_TRAP, false, "single step"},
-    {EC_WATCHPOINT, TRAP_DEBUG, SIGNAL_TRAP, true, "watchpoint"},
-    {EC_BRK, TRAP_DEBUG, SIGNAL_TRAP, false, "breakpoint"},
+    {0x00, TRAP_ILLEGAL, KD_SIGNAL_ILL, false, "undefined instruction"},
+    {0x07, TRAP_ILLEGAL, KD_SIGNAL_ILL, false, "floating-point instruction"},
+    {0x0d, TRAP_UNEXPECTED, KD_SIGNAL_ILL, false, "branch target exception"},
+    {0x0e, TRAP_UNEXPECTED, KD_SIGNAL_ILL, false, "illegal execution state"},
+    {0x15, TRAP_UNEXPECTED, KD_SIGNAL_TRAP, false, "svc instruction"},
+    {0x16, TRAP_UNEXPECTED, KD_SIGNAL_TRAP, false, "hvc instruction"},
+    {0x17, TRAP_UNEXPECTED, KD_SIGNAL_TRAP, false, "smc instruction"},
+    {0x18, TRAP_ILLEGAL, KD_SIGNAL_ILL, false, "trapped system register access"},
+    {0x1c, TRAP_UNEXPECTED, KD_SIGNAL_ILL, false, "pointer authentication failure"},
+    {EC_INSN_ABORT, TRAP_PAGE_FAULT, KD_SIGNAL_SEGV, true, "instruction abort"},
+    {0x22, TRAP_ALIGNMENT, KD_SIGNAL_BUS, true, "misaligned pc"},
+    {EC_DATA_ABORT, TRAP_PAGE_FAULT, KD_SIGNAL_SEGV, true, "data abort"},
+    {0x26, TRAP_ALIGNMENT, KD_SIGNAL_BUS, false, "misaligned sp"},
+    {EC_BREAKPOINT, TRAP_DEBUG, KD_SIGNAL_TRAP, false, "hardware breakpoint"},
+    {EC_STEP, TRAP_DEBUG, KD_SIGNAL_TRAP, false, "single step"},
+    {EC_WATCHPOINT, TRAP_DEBUG, KD_SIGNAL_TRAP, true, "watchpoint"},
+    {EC_BRK, TRAP_DEBUG, KD_SIGNAL_TRAP, false, "breakpoint"},
 };
-static const struct exception_kind kind_unexpected = {0, TRAP_UNEXPECTED, SIGNAL_ILL, false,
+static const struct exception_kind kind_unexpected = {0, TRAP_UNEXPECTED, KD_SIGNAL_ILL, false,
                                                       "unexpected exception"};
-static const struct exception_kind kind_compiler_trap = {EC_BRK, TRAP_ILLEGAL, SIGNAL_ILL, false,
+static const struct exception_kind kind_compiler_trap = {EC_BRK, TRAP_ILLEGAL, KD_SIGNAL_ILL, false,
                                                          TRAP_NAME_COMPILER_CHECK};
 
 // Fault status codes of aborts, by the bits above the level.
@@ -78,14 +76,14 @@ struct fault_status {
 };
 
 static const struct fault_status fault_statuses[] = {
-    {0x00, 0x03, TRAP_PAGE_FAULT, SIGNAL_SEGV, "address size fault"},
-    {0x04, 0x07, TRAP_PAGE_FAULT, SIGNAL_SEGV, "translation fault"},
-    {0x08, 0x0b, TRAP_PAGE_FAULT, SIGNAL_SEGV, "access flag fault"},
-    {0x0c, 0x0f, TRAP_PAGE_FAULT, SIGNAL_SEGV, "permission fault"},
-    {0x10, 0x10, TRAP_BUS, SIGNAL_BUS, "synchronous external abort"},
-    {0x14, 0x17, TRAP_BUS, SIGNAL_BUS, "external abort on a table walk"},
-    {0x18, 0x1f, TRAP_BUS, SIGNAL_BUS, "memory error"},
-    {0x21, 0x21, TRAP_ALIGNMENT, SIGNAL_BUS, "alignment fault"},
+    {0x00, 0x03, TRAP_PAGE_FAULT, KD_SIGNAL_SEGV, "address size fault"},
+    {0x04, 0x07, TRAP_PAGE_FAULT, KD_SIGNAL_SEGV, "translation fault"},
+    {0x08, 0x0b, TRAP_PAGE_FAULT, KD_SIGNAL_SEGV, "access flag fault"},
+    {0x0c, 0x0f, TRAP_PAGE_FAULT, KD_SIGNAL_SEGV, "permission fault"},
+    {0x10, 0x10, TRAP_BUS, KD_SIGNAL_BUS, "synchronous external abort"},
+    {0x14, 0x17, TRAP_BUS, KD_SIGNAL_BUS, "external abort on a table walk"},
+    {0x18, 0x1f, TRAP_BUS, KD_SIGNAL_BUS, "memory error"},
+    {0x21, 0x21, TRAP_ALIGNMENT, KD_SIGNAL_BUS, "alignment fault"},
 };
 
 __debugger_text static const struct exception_kind *exception_kind_find(uint64_t esr)
@@ -152,7 +150,7 @@ __debugger_text static void exception_fatal(struct kd_frame *frame, enum trap_cl
                            .code = frame->esr,
                            .fault_address = address,
                            .has_address = has_address,
-                           .signal = SIGNAL_SEGV};
+                           .signal = KD_SIGNAL_SEGV};
     exception_unmask(frame);
     trap_exception(frame, class, exception_access(frame->esr), &trap);
 }

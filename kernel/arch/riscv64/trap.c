@@ -23,8 +23,6 @@ _Static_assert(sizeof(struct kd_frame) == FRAME_RECORD && ENTRY_BYTES == FRAME_R
 
 void trap_entry(struct kd_frame *frame, bool bad_stack);
 
-enum { SIGNAL_ILL = 4, SIGNAL_TRAP = 5, SIGNAL_BUS = 10, SIGNAL_SEGV = 11 }; // gdb's numbers
-
 struct exception_kind {
     const char *name;
     uint8_t class;
@@ -35,21 +33,21 @@ struct exception_kind {
 
 // By scause (privileged architecture 1.12, table 4.2).
 static const struct exception_kind exception_kinds[] = {
-    [0] = {"misaligned jump", TRAP_ALIGNMENT, TRAP_EXECUTE, SIGNAL_BUS, true},
-    [1] = {"instruction access fault", TRAP_BUS, TRAP_EXECUTE, SIGNAL_BUS, true},
-    [2] = {"illegal instruction", TRAP_ILLEGAL, TRAP_EXECUTE, SIGNAL_ILL, false},
+    [0] = {"misaligned jump", TRAP_ALIGNMENT, TRAP_EXECUTE, KD_SIGNAL_BUS, true},
+    [1] = {"instruction access fault", TRAP_BUS, TRAP_EXECUTE, KD_SIGNAL_BUS, true},
+    [2] = {"illegal instruction", TRAP_ILLEGAL, TRAP_EXECUTE, KD_SIGNAL_ILL, false},
     // The debugger's own breakpoints never get as far as a name.
-    [3] = {TRAP_NAME_COMPILER_CHECK, TRAP_DEBUG, TRAP_EXECUTE, SIGNAL_TRAP, false},
-    [4] = {"misaligned load", TRAP_ALIGNMENT, TRAP_READ, SIGNAL_BUS, true},
-    [5] = {"load access fault", TRAP_BUS, TRAP_READ, SIGNAL_BUS, true},
-    [6] = {"misaligned store", TRAP_ALIGNMENT, TRAP_WRITE, SIGNAL_BUS, true},
-    [7] = {"store access fault", TRAP_BUS, TRAP_WRITE, SIGNAL_BUS, true},
-    [12] = {"instruction page fault", TRAP_PAGE_FAULT, TRAP_EXECUTE, SIGNAL_SEGV, true},
-    [13] = {"load page fault", TRAP_PAGE_FAULT, TRAP_READ, SIGNAL_SEGV, true},
-    [15] = {"store page fault", TRAP_PAGE_FAULT, TRAP_WRITE, SIGNAL_SEGV, true},
+    [3] = {TRAP_NAME_COMPILER_CHECK, TRAP_DEBUG, TRAP_EXECUTE, KD_SIGNAL_TRAP, false},
+    [4] = {"misaligned load", TRAP_ALIGNMENT, TRAP_READ, KD_SIGNAL_BUS, true},
+    [5] = {"load access fault", TRAP_BUS, TRAP_READ, KD_SIGNAL_BUS, true},
+    [6] = {"misaligned store", TRAP_ALIGNMENT, TRAP_WRITE, KD_SIGNAL_BUS, true},
+    [7] = {"store access fault", TRAP_BUS, TRAP_WRITE, KD_SIGNAL_BUS, true},
+    [12] = {"instruction page fault", TRAP_PAGE_FAULT, TRAP_EXECUTE, KD_SIGNAL_SEGV, true},
+    [13] = {"load page fault", TRAP_PAGE_FAULT, TRAP_READ, KD_SIGNAL_SEGV, true},
+    [15] = {"store page fault", TRAP_PAGE_FAULT, TRAP_WRITE, KD_SIGNAL_SEGV, true},
 };
 static const struct exception_kind kind_unexpected = {"unexpected exception", TRAP_UNEXPECTED,
-                                                      TRAP_READ, SIGNAL_ILL, false};
+                                                      TRAP_READ, KD_SIGNAL_ILL, false};
 
 // A copy that survives faults is used before there is a debugger: it comes first.
 __debugger_text static void exception(struct kd_frame *frame)
@@ -85,7 +83,7 @@ __debugger_text static void bad_stack_exception(struct kd_frame *frame)
         .code = frame->scause,
         .fault_address = frame->x[2],
         .has_address = true,
-        .signal = SIGNAL_SEGV,
+        .signal = KD_SIGNAL_SEGV,
     };
     trap_exception(frame, overflow ? TRAP_STACK_OVERFLOW : TRAP_UNEXPECTED, TRAP_WRITE, &trap);
 }

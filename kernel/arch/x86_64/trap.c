@@ -15,12 +15,6 @@
 #include "kernel/mm/mapping.h"
 #include "kernel/sched/thread.h"
 
-#define GDB_SIGNAL_ILL  4
-#define GDB_SIGNAL_TRAP 5
-#define GDB_SIGNAL_FPE  8
-#define GDB_SIGNAL_BUS  10
-#define GDB_SIGNAL_SEGV 11
-
 #define VECTOR_INVALID_OPCODE 6
 
 #define FAULT_WRITE (1 << 1)
@@ -32,26 +26,26 @@ static const struct vector {
     enum trap_class class;
     uint8_t signal;
 } vectors[VECTOR_EXCEPTIONS] = {
-    [0] = {"divide error", TRAP_ARITHMETIC, GDB_SIGNAL_FPE},
-    [1] = {"debug exception", TRAP_DEBUG, GDB_SIGNAL_TRAP},
-    [2] = {"NMI", TRAP_UNEXPECTED, GDB_SIGNAL_TRAP},
-    [3] = {"breakpoint", TRAP_DEBUG, GDB_SIGNAL_TRAP},
-    [4] = {"overflow", TRAP_ARITHMETIC, GDB_SIGNAL_FPE},
-    [5] = {"bound range exceeded", TRAP_UNEXPECTED, GDB_SIGNAL_SEGV},
-    [6] = {"invalid opcode", TRAP_ILLEGAL, GDB_SIGNAL_ILL},
-    [7] = {"device not available", TRAP_ILLEGAL, GDB_SIGNAL_ILL},
-    [8] = {"double fault", TRAP_UNEXPECTED, GDB_SIGNAL_SEGV},
-    [10] = {"invalid TSS", TRAP_UNEXPECTED, GDB_SIGNAL_SEGV},
-    [11] = {"segment not present", TRAP_UNEXPECTED, GDB_SIGNAL_SEGV},
-    [12] = {"stack segment fault", TRAP_UNEXPECTED, GDB_SIGNAL_SEGV},
-    [13] = {"general protection fault", TRAP_UNEXPECTED, GDB_SIGNAL_SEGV},
-    [14] = {"page fault", TRAP_PAGE_FAULT, GDB_SIGNAL_SEGV},
-    [16] = {"x87 floating-point error", TRAP_ARITHMETIC, GDB_SIGNAL_FPE},
-    [17] = {"alignment check", TRAP_ALIGNMENT, GDB_SIGNAL_BUS},
-    [18] = {"machine check", TRAP_UNEXPECTED, GDB_SIGNAL_BUS},
-    [19] = {"SIMD floating-point error", TRAP_ARITHMETIC, GDB_SIGNAL_FPE},
-    [20] = {"virtualization exception", TRAP_UNEXPECTED, GDB_SIGNAL_SEGV},
-    [21] = {"control protection fault", TRAP_UNEXPECTED, GDB_SIGNAL_SEGV},
+    [0] = {"divide error", TRAP_ARITHMETIC, KD_SIGNAL_FPE},
+    [1] = {"debug exception", TRAP_DEBUG, KD_SIGNAL_TRAP},
+    [2] = {"NMI", TRAP_UNEXPECTED, KD_SIGNAL_TRAP},
+    [3] = {"breakpoint", TRAP_DEBUG, KD_SIGNAL_TRAP},
+    [4] = {"overflow", TRAP_ARITHMETIC, KD_SIGNAL_FPE},
+    [5] = {"bound range exceeded", TRAP_UNEXPECTED, KD_SIGNAL_SEGV},
+    [6] = {"invalid opcode", TRAP_ILLEGAL, KD_SIGNAL_ILL},
+    [7] = {"device not available", TRAP_ILLEGAL, KD_SIGNAL_ILL},
+    [8] = {"double fault", TRAP_UNEXPECTED, KD_SIGNAL_SEGV},
+    [10] = {"invalid TSS", TRAP_UNEXPECTED, KD_SIGNAL_SEGV},
+    [11] = {"segment not present", TRAP_UNEXPECTED, KD_SIGNAL_SEGV},
+    [12] = {"stack segment fault", TRAP_UNEXPECTED, KD_SIGNAL_SEGV},
+    [13] = {"general protection fault", TRAP_UNEXPECTED, KD_SIGNAL_SEGV},
+    [14] = {"page fault", TRAP_PAGE_FAULT, KD_SIGNAL_SEGV},
+    [16] = {"x87 floating-point error", TRAP_ARITHMETIC, KD_SIGNAL_FPE},
+    [17] = {"alignment check", TRAP_ALIGNMENT, KD_SIGNAL_BUS},
+    [18] = {"machine check", TRAP_UNEXPECTED, KD_SIGNAL_BUS},
+    [19] = {"SIMD floating-point error", TRAP_ARITHMETIC, KD_SIGNAL_FPE},
+    [20] = {"virtualization exception", TRAP_UNEXPECTED, KD_SIGNAL_SEGV},
+    [21] = {"control protection fault", TRAP_UNEXPECTED, KD_SIGNAL_SEGV},
 };
 
 // Read before anything that could fault.
@@ -83,7 +77,7 @@ static __debugger_text bool is_compiler_check(const struct kd_frame *frame)
 
 static __debugger_text void exception(struct kd_frame *frame)
 {
-    static const struct vector reserved = {"reserved exception", TRAP_UNEXPECTED, GDB_SIGNAL_ILL};
+    static const struct vector reserved = {"reserved exception", TRAP_UNEXPECTED, KD_SIGNAL_ILL};
     const struct vector *row = vectors[frame->vector].name ? &vectors[frame->vector] : &reserved;
     struct kd_trap trap = {
         .name = is_compiler_check(frame) ? TRAP_NAME_COMPILER_CHECK : row->name,
