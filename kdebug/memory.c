@@ -1,11 +1,23 @@
 // SPDX-License-Identifier: MIT
 // Reading and writing memory whatever the address: what the page tables say is asked first, and
-// what they get wrong is caught by the copy. Called by front ends while the machine stands still.
+// what they get wrong is caught by the copy. Called by front ends while the machine stands still,
+// but for kd_fixup(), which the kernel's exception entry calls at any time.
 #include "kdebug/core.h"
 
 #include <errno.h>
 
 #define TEXT_CHUNK 16
+
+bool kd_fixup(struct kd_frame *frame)
+{
+    uintptr_t pc = kd_frame_pc(frame);
+    if (pc < (uintptr_t)kd_mem_copy || pc >= (uintptr_t)kd_mem_copy_fault ||
+        !kd_is_memory_fault(frame)) {
+        return false;
+    }
+    kd_frame_set_pc(frame, (uintptr_t)kd_mem_copy_fault);
+    return true;
+}
 
 static int refuse(enum kd_memory memory, uint64_t address, const char *what,
                   struct gdb_error *error)

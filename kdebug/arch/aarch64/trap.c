@@ -5,23 +5,15 @@
 
 enum {
     CLASS_DATA_ABORT = 0x25, // from the same exception level
-    CLASS_ALIGNMENT_SP = 0x26,
     CLASS_BREAKPOINT = 0x31,
     CLASS_STEP = 0x33,
     CLASS_WATCHPOINT = 0x35,
     CLASS_BRK = 0x3c,
 };
 
-extern const char kd_mem_copy_fault[];
-
-bool kd_fixup(struct kd_frame *frame)
+bool kd_is_memory_fault(const struct kd_frame *frame)
 {
-    if (frame->esr >> 26 != CLASS_DATA_ABORT || frame->pc < (uintptr_t)kd_mem_copy ||
-        frame->pc >= (uintptr_t)kd_mem_copy_fault) {
-        return false;
-    }
-    frame->pc = (uintptr_t)kd_mem_copy_fault;
-    return true;
+    return (frame->esr >> 26 & 0x3f) == CLASS_DATA_ABORT;
 }
 
 uintptr_t kd_frame_link(const struct kd_frame *frame, uintptr_t start)

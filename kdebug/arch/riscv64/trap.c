@@ -13,9 +13,7 @@ enum {
     CAUSE_STORE_PAGE = 15,
 };
 
-extern const char kd_mem_copy_fault[];
-
-bool kd_fixup(struct kd_frame *frame)
+bool kd_is_memory_fault(const struct kd_frame *frame)
 {
     switch (frame->scause) {
     case CAUSE_LOAD_MISALIGNED:
@@ -24,15 +22,10 @@ bool kd_fixup(struct kd_frame *frame)
     case CAUSE_STORE_ACCESS:
     case CAUSE_LOAD_PAGE:
     case CAUSE_STORE_PAGE:
-        break;
+        return true;
     default:
         return false;
     }
-    if (frame->pc < (uintptr_t)kd_mem_copy || frame->pc >= (uintptr_t)kd_mem_copy_fault) {
-        return false;
-    }
-    frame->pc = (uintptr_t)kd_mem_copy_fault;
-    return true;
 }
 
 uintptr_t kd_frame_link(const struct kd_frame *frame, uintptr_t start)

@@ -8,18 +8,9 @@
 
 enum { VECTOR_DB = 1, VECTOR_BP = 3, VECTOR_SS = 12, VECTOR_GP = 13, VECTOR_PF = 14 };
 
-extern const char kd_mem_copy_fault[];
-
-bool kd_fixup(struct kd_frame *frame)
+bool kd_is_memory_fault(const struct kd_frame *frame)
 {
-    bool fault =
-        frame->vector == VECTOR_PF || frame->vector == VECTOR_GP || frame->vector == VECTOR_SS;
-    if (!fault || frame->rip < (uintptr_t)kd_mem_copy ||
-        frame->rip >= (uintptr_t)kd_mem_copy_fault) {
-        return false;
-    }
-    frame->rip = (uintptr_t)kd_mem_copy_fault;
-    return true;
+    return frame->vector == VECTOR_PF || frame->vector == VECTOR_GP || frame->vector == VECTOR_SS;
 }
 
 // push %rbp and mov %rsp, %rbp, as gcc writes them; an endbr64 may stand before.
