@@ -127,6 +127,13 @@ bool kd_stepping(void);
 // A trap came in while stepping: undoes what kd_step_start() did. True: the step is complete.
 bool kd_step_finish(struct kd_cpu *cpu, struct kd_frame *frame, enum kd_trap_kind kind);
 
+// -- atomic.c ---------------------------------------------------------------------------------
+
+#define KD_ATOMIC_EXITS 4
+// Where the atomic sequence that starts at pc can be left; returns how many places, 0 when pc is
+// not at one.
+unsigned kd_atomic_exits(uintptr_t pc, uintptr_t exits[KD_ATOMIC_EXITS]);
+
 // -- memory.c ---------------------------------------------------------------------------------
 
 int kd_memory_read(uint64_t address, void *to, size_t *length, struct gdb_error *error);

@@ -110,9 +110,21 @@ bool kd_step_emulate(struct kd_frame *frame, struct kd_return_state *state);
 // An instruction that cannot be read or decoded gives 0. The second one of a call is where it
 // returns to.
 unsigned kd_step_targets(const struct kd_frame *frame, uintptr_t targets[2]);
-// An atomic sequence (LR/SC, LDXR/STXR) that starts at pc must run without a trap inside. Fills
-// in where it can be left, at most four addresses; 0 when pc is not at one.
-unsigned kd_atomic_exits(uintptr_t pc, uintptr_t exits[4]);
+// What the instruction at pc is, as far as atomic sequences (LR/SC, LDXR/STXR) go, which must run
+// without a trap inside. False: it cannot be read, or the machine has no such sequences.
+enum kd_flow {
+    KD_FLOW_ON,     // to the next one
+    KD_FLOW_BRANCH, // conditional, to the target
+    KD_FLOW_LEAVES, // jumps, system instructions: nothing for a sequence
+    KD_FLOW_ATOMIC_LOAD,
+    KD_FLOW_ATOMIC_STORE,
+};
+struct kd_insn {
+    enum kd_flow flow;
+    uint8_t length;
+    uintptr_t target;
+};
+bool kd_insn_decode(uintptr_t pc, struct kd_insn *insn);
 
 // -- hardware breakpoints and watchpoints. How many of each, discovered at init on the boot CPU.
 void kd_hw_init(void); // on each CPU, early and with interrupts off
@@ -130,8 +142,6 @@ bool kd_hw_shared(void);
 bool kd_hw_possible(const struct kd_hw_slot *slot); // alignment, length, kind
 void kd_hw_load(const struct kd_hw_slot *breakpoints, unsigned breakpoint_count,
                 const struct kd_hw_slot *watchpoints, unsigned watchpoint_count);
-// Lets one instruction at an execution breakpoint pass (x86 RF); others: nothing, false.
-bool kd_hw_resume_once(struct kd_frame *frame);
 
 // Masks every interrupt, also the stop signal where it can be masked; returns what
 // kd_interrupts_restore() takes.

@@ -3,7 +3,7 @@
 kdebug.includes := kdebug kdebug/format gdbstub
 kdebug/format.includes :=
 
-kdebug.sources := $(addprefix kdebug/, text.c core.c step.c breakpoint.c memory.c thread.c gdb.c \
+kdebug.sources := $(addprefix kdebug/, text.c core.c step.c atomic.c breakpoint.c memory.c thread.c gdb.c \
     backtrace.c regs.c panic.c)
 $(foreach a,x86_64 aarch64 riscv64,$(eval kdebug.sources.$(a) := \
     $(addprefix kdebug/arch/$(a)/,entry.S registers.c trap.c step.c hw.c)))
@@ -15,7 +15,9 @@ unit.kdebug_text.cflags  := -Wno-format-overflow
 
 # The decoders of two machines run anywhere.
 unit.tests += kdebug_step_riscv64 kdebug_step_aarch64
-unit.kdebug_step_riscv64.sources := tests/unit/kdebug_step_riscv64_test.c kdebug/arch/riscv64/step.c
+unit.kdebug_step_riscv64.sources := tests/unit/kdebug_step_riscv64_test.c \
+    kdebug/arch/riscv64/step.c kdebug/atomic.c
 unit.kdebug_step_riscv64.cflags  := -Ikdebug/arch/riscv64
-unit.kdebug_step_aarch64.sources := tests/unit/kdebug_step_aarch64_test.c kdebug/arch/aarch64/step.c
+unit.kdebug_step_aarch64.sources := tests/unit/kdebug_step_aarch64_test.c \
+    kdebug/arch/aarch64/step.c kdebug/atomic.c
 unit.kdebug_step_aarch64.cflags  := -Ikdebug/arch/aarch64

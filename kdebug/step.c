@@ -39,7 +39,7 @@ bool kd_step_start(struct kd_cpu *cpu)
     if (kd_step_emulate(frame, &cpu->returning)) {
         return true;
     }
-    uintptr_t places[4];
+    uintptr_t places[KD_ATOMIC_EXITS];
     unsigned count = kd_atomic_exits(kd_frame_pc(frame), places);
     if (count == 0 && !kd_machine.hardware_step) {
         count = kd_step_targets(frame, places);

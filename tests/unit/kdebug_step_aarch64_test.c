@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "kdebug/arch/aarch64/debug_registers.h"
+#include "kdebug/core.h"
 
 #define PSTATE_D (1u << 9)
 #define PSTATE_I (1u << 7)
@@ -117,7 +118,7 @@ static void a_sequence_is_left_behind_its_retry_and_by_its_branches(void **state
     // ldaxr w0,[x1]; cmp w0,w2; b.ne .+12; stlxr w3,w4,[x1]; cbnz w3,.-16
     static const uint32_t insns[] = {0x885ffc20, 0x6b02001f, 0x54000061, 0x8803fc24, 0x35ffff83};
     struct kd_frame frame = frame_at(insns, sizeof(insns));
-    uintptr_t exits[4];
+    uintptr_t exits[KD_ATOMIC_EXITS];
     // The branch and the end of the retry are the same place.
     assert_int_equal(kd_atomic_exits(frame.pc, exits), 1);
     assert_int_equal(exits[0], (uintptr_t)&code[5]);
@@ -130,7 +131,7 @@ static void a_load_that_waits_for_another_is_stepped_singly(void **state)
     // ldaxr w0,[x1]; cbnz w0,.-4; stlxr w3,w4,[x1]
     static const uint32_t insns[] = {0x885ffc20, 0x35ffffe0, 0x8803fc24};
     struct kd_frame frame = frame_at(insns, sizeof(insns));
-    uintptr_t exits[4];
+    uintptr_t exits[KD_ATOMIC_EXITS];
     assert_int_equal(kd_atomic_exits(frame.pc, exits), 0);
 }
 

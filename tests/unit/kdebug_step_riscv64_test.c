@@ -10,7 +10,7 @@
 
 #include <cmocka.h>
 
-#include "kdebug/machine.h"
+#include "kdebug/core.h"
 
 #define SPIE (1u << 5)
 #define SPP  (1u << 8)
@@ -176,7 +176,7 @@ static void a_sequence_is_left_behind_its_retry_and_by_its_branches(void **state
     // lr.w t0,(a0); bne t0,a1,.+12; sc.w t1,t2,(a0); bnez t1,.-12
     static const uint32_t insns[] = {0x100522af, 0x00b29863, 0x1875232f, 0xfe031ae3};
     struct kd_frame frame = frame_at(insns, sizeof(insns));
-    uintptr_t exits[4];
+    uintptr_t exits[KD_ATOMIC_EXITS];
     assert_int_equal(kd_atomic_exits(frame.pc, exits), 2);
     assert_int_equal(exits[0] - frame.pc, 20); // bne at 4 goes to 4 + 16
     assert_int_equal(exits[1] - frame.pc, 16);
@@ -189,7 +189,7 @@ static void a_load_that_waits_for_another_is_stepped_singly(void **state)
     // lr.w t0,(a0); bnez t0,.-4 and no store within reach
     static const uint32_t insns[] = {0x100522af, 0xfe029ee3, 0x1875232f};
     struct kd_frame frame = frame_at(insns, sizeof(insns));
-    uintptr_t exits[4];
+    uintptr_t exits[KD_ATOMIC_EXITS];
     assert_int_equal(kd_atomic_exits(frame.pc, exits), 0);
 }
 

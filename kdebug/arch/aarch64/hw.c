@@ -144,12 +144,6 @@ void kd_hw_load(const struct kd_hw_slot *breakpoints, unsigned breakpoint_count,
     __asm__ volatile("isb");
 }
 
-bool kd_hw_resume_once(struct kd_frame *frame)
-{
-    (void)frame;
-    return false;
-}
-
 bool kd_hardware_break_at(uint64_t pc, unsigned *slot)
 {
     for (unsigned i = 0; i < breakpoint_slots; i++) {

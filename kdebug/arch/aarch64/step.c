@@ -183,45 +183,21 @@ static bool leaves_sequence(uint32_t insn)
            (insn & 0xff000000) == 0xd4000000;
 }
 
-unsigned kd_atomic_exits(uintptr_t pc, uintptr_t exits[4])
+bool kd_insn_decode(uintptr_t pc, struct kd_insn *insn)
 {
-    enum { LONGEST = 16 }; // instructions; the architecture's guarantee of progress is no wider
-    uint32_t insn;
-    if (!read_insn(pc, &insn) || !is_load_exclusive(insn)) {
-        return 0;
+    uint32_t word;
+    if (!read_insn(pc, &word)) {
+        return false;
     }
-    unsigned count = 0;
-    uintptr_t end = 0;
-    for (uintptr_t at = pc + 4; at < pc + LONGEST * 4 && end == 0; at += 4) {
-        uintptr_t target;
-        if (!read_insn(at, &insn) || leaves_sequence(insn)) {
-            return 0;
-        }
-        if (is_store_exclusive(insn)) {
-            end = at + 4;
-        } else if (conditional_target(insn, at, &target)) {
-            // A loop back to the load is a wait for someone who stands still: step it singly.
-            if (target <= at || count == 3) {
-                return 0;
-            }
-            exits[count++] = target;
-        }
+    *insn = (struct kd_insn){.flow = KD_FLOW_ON, .length = 4};
+    if (is_load_exclusive(word)) {
+        insn->flow = KD_FLOW_ATOMIC_LOAD;
+    } else if (is_store_exclusive(word)) {
+        insn->flow = KD_FLOW_ATOMIC_STORE;
+    } else if (leaves_sequence(word)) {
+        insn->flow = KD_FLOW_LEAVES;
+    } else if (conditional_target(word, pc, &insn->target)) {
+        insn->flow = KD_FLOW_BRANCH;
     }
-    if (end == 0) {
-        return 0;
-    }
-    uintptr_t target;
-    if (read_insn(end, &insn) && conditional_target(insn, end, &target) && target >= pc &&
-        target <= end) {
-        end += 4; // the branch that tries again
-    }
-    // A forward branch that stays inside the sequence is not a way out.
-    unsigned kept = 0;
-    for (unsigned i = 0; i < count; i++) {
-        if (exits[i] > end) {
-            exits[kept++] = exits[i];
-        }
-    }
-    exits[kept++] = end;
-    return kept;
+    return true;
 }

@@ -36,9 +36,3 @@ void kd_hw_load(const struct kd_hw_slot *breakpoints, unsigned breakpoint_count,
     (void)watchpoints;
     (void)watchpoint_count;
 }
-
-bool kd_hw_resume_once(struct kd_frame *frame)
-{
-    (void)frame;
-    return false;
-}

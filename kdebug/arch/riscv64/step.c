@@ -290,49 +290,23 @@ static bool leaves_sequence(uint32_t insn, unsigned length)
            (field(insn, 1, 0) == 2 && field(insn, 15, 13) == 4 && field(insn, 6, 2) == 0);
 }
 
-unsigned kd_atomic_exits(uintptr_t pc, uintptr_t exits[4])
+bool kd_insn_decode(uintptr_t pc, struct kd_insn *insn)
 {
-    enum { LR = 2, SC = 3, LONGEST = 16 }; // 8.3 guarantees progress for 16 instructions
-    uint32_t insn = 0;
-    unsigned length = read_insn(pc, &insn);
-    if (!is_atomic(insn, length, LR)) {
-        return 0;
+    enum { LR = 2, SC = 3 };
+    uint32_t word;
+    unsigned length = read_insn(pc, &word);
+    if (length == 0) {
+        return false;
     }
-    unsigned count = 0;
-    uintptr_t end = 0, at = pc + 4;
-    for (unsigned i = 1; i < LONGEST && end == 0; i++) {
-        uintptr_t target;
-        length = read_insn(at, &insn);
-        if (length == 0 || leaves_sequence(insn, length)) {
-            return 0;
-        }
-        if (is_atomic(insn, length, SC)) {
-            end = at + 4;
-        } else if (conditional_target(insn, length, at, &target)) {
-            // A loop back to the load is a wait for someone who stands still: step it singly.
-            if (target <= at || count == 3) {
-                return 0;
-            }
-            exits[count++] = target;
-        }
-        at += length;
+    *insn = (struct kd_insn){.flow = KD_FLOW_ON, .length = (uint8_t)length};
+    if (is_atomic(word, length, LR)) {
+        insn->flow = KD_FLOW_ATOMIC_LOAD;
+    } else if (is_atomic(word, length, SC)) {
+        insn->flow = KD_FLOW_ATOMIC_STORE;
+    } else if (leaves_sequence(word, length)) {
+        insn->flow = KD_FLOW_LEAVES;
+    } else if (conditional_target(word, length, pc, &insn->target)) {
+        insn->flow = KD_FLOW_BRANCH;
     }
-    if (end == 0) {
-        return 0;
-    }
-    uintptr_t target;
-    length = read_insn(end, &insn);
-    if (length != 0 && conditional_target(insn, length, end, &target) && target >= pc &&
-        target <= end) {
-        end += length; // the branch that tries again
-    }
-    // A forward branch that stays inside the sequence is not a way out.
-    unsigned kept = 0;
-    for (unsigned i = 0; i < count; i++) {
-        if (exits[i] > end) {
-            exits[kept++] = exits[i];
-        }
-    }
-    exits[kept++] = end;
-    return kept;
+    return true;
 }

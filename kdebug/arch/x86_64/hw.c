@@ -9,7 +9,6 @@ enum {
     DR6_STEP = 1 << 14,
     DR6_IDLE = 0xffff0ff0,
     DR7_FIXED = 1 << 10,
-    RFLAGS_RF = 1 << 16,
 };
 
 // What each debug register was loaded for. Every CPU writes the same values.
@@ -111,12 +110,6 @@ void kd_hw_load(const struct kd_hw_slot *breakpoints, unsigned breakpoint_count,
     if (next > 0) {
         control_write(dr7);
     }
-}
-
-bool kd_hw_resume_once(struct kd_frame *frame)
-{
-    frame->rflags |= RFLAGS_RF;
-    return true;
 }
 
 enum kd_trap_kind kd_debug_status(unsigned *slot, uint64_t *address)

@@ -97,9 +97,9 @@ unsigned kd_step_targets(const struct kd_frame *frame, uintptr_t targets[2])
 }
 
 // Locked instructions are single ones here.
-unsigned kd_atomic_exits(uintptr_t pc, uintptr_t exits[4])
+bool kd_insn_decode(uintptr_t pc, struct kd_insn *insn)
 {
     (void)pc;
-    (void)exits;
-    return 0;
+    (void)insn;
+    return false;
 }
