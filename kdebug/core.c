@@ -475,11 +475,6 @@ void kd_configure(const struct kd_config *config)
     kd.config = *config;
 }
 
-const struct kd_config *kd_config(void)
-{
-    return &kd.config;
-}
-
 void kd_cpu_init(void)
 {
     atomic_fetch_or(&kd.online, bit(kd_this_cpu()->index));

@@ -138,7 +138,6 @@ struct kd_config {
 void kd_init(const struct kdebug_kernel *kernel, const struct kd_config *config);
 // Replaces the configuration (a port has come up, parameters have been read). Not while stopped.
 void kd_configure(const struct kd_config *config);
-const struct kd_config *kd_config(void);
 // Each CPU as it comes up: its breakpoint hardware. Interrupts off.
 void kd_cpu_init(void);
 

@@ -20,7 +20,5 @@ struct debug_port {
     size_t (*read)(struct debug_port *port, uint8_t *to, size_t size);
     // All bytes, waiting for room (bounded: a dead device loses them rather than hangs).
     void (*write)(struct debug_port *port, const uint8_t *from, size_t length);
-    // A BREAK or framing, parity, overrun error since the last call. Optional.
-    bool (*line_error)(struct debug_port *port, bool *is_break);
     void *device; // the driver's own
 };

@@ -22,7 +22,6 @@ struct kd_text {
     size_t total;       // characters written in all, also those that did not fit
     kd_text_sink *sink; // NULL: a plain buffer, always terminated; what does not fit is dropped
     void *context;      // the sink's own
-    bool colour;        // the reader is a terminal that understands ANSI colours
 };
 
 // A plain buffer: always NUL-terminated when size > 0.

@@ -49,7 +49,6 @@ struct boot_info {
     unsigned cpu_count;                            // at most CPU_MAX; more are left alone
     unsigned cpu_found;                            // how many the machine has
     uint64_t cpu_hw_id[CPU_MAX];           // APIC id, MPIDR affinity, hart id; [0] is the boot CPU
-    uint32_t cpu_hw_uid[CPU_MAX];          // ACPI processor uid or the machine's second numbering
     struct boot_uart uart[BOOT_UARTS_MAX]; // [0] is the console
     unsigned uart_count;
     struct boot_ecam ecam[BOOT_ECAM_MAX];

@@ -17,7 +17,6 @@ struct cpu {
 
     unsigned index;
     uint64_t hw_id;
-    uint32_t hw_uid;
     char name[8];       // "cpu0"
     unsigned irq_depth; // nesting of interrupt handlers, 0 in thread context
     unsigned nmi_depth;

@@ -43,10 +43,8 @@ static bool cpu_bring_up(struct cpu *cpu)
 
 void smp_start(void)
 {
-    CPU_FOR_EACH (cpu) {
+    CPU_FOR_EACH (cpu)
         cpu->hw_id = boot_info.cpu_hw_id[cpu->index];
-        cpu->hw_uid = boot_info.cpu_hw_uid[cpu->index];
-    }
     CPU_FOR_EACH (cpu) {
         if (cpu != &cpus[0])
             cpu_bring_up(cpu);

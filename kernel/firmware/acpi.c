@@ -95,15 +95,13 @@ static struct acpi_register register_at(const struct header *table, size_t offse
 
 // -- MADT: 5.2.12
 
-static void cpu_add(uint32_t apic_id, uint32_t uid, uint32_t flags)
+static void cpu_add(uint32_t apic_id, uint32_t flags)
 {
     if (!(flags & 1)) // bit 1, "may be enabled", means hot-plug
         return;
     acpi.cpu_found++;
-    if (acpi.cpu_count == CPU_MAX)
-        return;
-    acpi.cpus[acpi.cpu_count].apic_id = apic_id;
-    acpi.cpus[acpi.cpu_count++].uid = uid;
+    if (acpi.cpu_count < CPU_MAX)
+        acpi.cpu_apic_id[acpi.cpu_count++] = apic_id;
 }
 
 static void ioapic_add(paddr_t address, uint32_t gsi_first)
@@ -125,8 +123,7 @@ static void madt_entry(const struct header *madt, size_t at, uint8_t type, uint8
     }
     switch (type) {
     case 0: // processor local APIC
-        cpu_add((uint32_t)field(madt, at + 3, 1), (uint32_t)field(madt, at + 2, 1),
-                (uint32_t)field(madt, at + 4, 4));
+        cpu_add((uint32_t)field(madt, at + 3, 1), (uint32_t)field(madt, at + 4, 4));
         break;
     case 1: // I/O APIC
         ioapic_add(field(madt, at + 4, 4), (uint32_t)field(madt, at + 8, 4));
@@ -139,8 +136,7 @@ static void madt_entry(const struct header *madt, size_t at, uint8_t type, uint8
     }
     case 9: // processor local x2APIC; small ids may be listed twice
         if (field(madt, at + 4, 4) >= 255)
-            cpu_add((uint32_t)field(madt, at + 4, 4), (uint32_t)field(madt, at + 12, 4),
-                    (uint32_t)field(madt, at + 8, 4));
+            cpu_add((uint32_t)field(madt, at + 4, 4), (uint32_t)field(madt, at + 8, 4));
         break;
     }
 }

@@ -21,9 +21,7 @@ struct acpi_info {
     char machine[16]; // OEM and table id of the root table, "BOCHS BXPC"
 
     // MADT. Disabled CPUs are not listed.
-    struct {
-        uint32_t apic_id, uid;
-    } cpus[CPU_MAX];
+    uint32_t cpu_apic_id[CPU_MAX];
     unsigned cpu_count, cpu_found;
     struct {
         paddr_t address;

@@ -120,11 +120,6 @@ void console_port_set(struct debug_port *port)
     output_port = port;
 }
 
-struct debug_port *console_port(void)
-{
-    return output_port;
-}
-
 void console_shared_set(bool shared)
 {
     output_shared = shared;

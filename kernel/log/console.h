@@ -10,7 +10,6 @@
 
 // Until a port is set, output goes to arch_early_putc().
 void console_port_set(struct debug_port *port);
-struct debug_port *console_port(void);
 // gdb shares the console's line: output is offered to kd_console_write() first.
 void console_shared_set(bool shared);
 

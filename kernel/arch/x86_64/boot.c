@@ -172,14 +172,9 @@ static void cpus_list(uint64_t boot_hw_id)
     boot_info.cpu_hw_id[0] = boot_hw_id;
     boot_info.cpu_count = 1;
     boot_info.cpu_found = MAX(acpi.cpu_found, 1u);
-    for (unsigned i = 0; i < acpi.cpu_count; i++) {
-        if (acpi.cpus[i].apic_id == boot_hw_id) {
-            boot_info.cpu_hw_uid[0] = acpi.cpus[i].uid;
-        } else if (boot_info.cpu_count < CPU_MAX) {
-            boot_info.cpu_hw_id[boot_info.cpu_count] = acpi.cpus[i].apic_id;
-            boot_info.cpu_hw_uid[boot_info.cpu_count++] = acpi.cpus[i].uid;
-        }
-    }
+    for (unsigned i = 0; i < acpi.cpu_count; i++)
+        if (acpi.cpu_apic_id[i] != boot_hw_id && boot_info.cpu_count < CPU_MAX)
+            boot_info.cpu_hw_id[boot_info.cpu_count++] = acpi.cpu_apic_id[i];
     if (boot_info.cpu_found > boot_info.cpu_count)
         log_warn("boot: %u CPUs, of which %u are used", boot_info.cpu_found, boot_info.cpu_count);
 }

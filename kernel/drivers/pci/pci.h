@@ -29,7 +29,6 @@ struct pci_device {
     const struct driver *driver;   // NULL: nobody's
     volatile uint32_t *msix_table; // mapped while MSI-X is on
     uint16_t msix_vectors;
-    void *driver_data;
 };
 
 // Configuration space; `offset` is aligned to the size and below 4096. Any context.

@@ -51,22 +51,14 @@ static void port_release(struct debug_port *port)
 static size_t port_read(struct debug_port *port, uint8_t *to, size_t size)
 {
     struct uart *uart = port->device;
-    return uart->driver->read(uart, to, size, &uart->line_errors);
+    unsigned errors = 0; // who polls has checksums
+    return uart->driver->read(uart, to, size, &errors);
 }
 
 static void port_write(struct debug_port *port, const uint8_t *from, size_t length)
 {
     struct uart *uart = port->device;
     uart->driver->write(uart, from, length);
-}
-
-static bool port_line_error(struct debug_port *port, bool *is_break)
-{
-    struct uart *uart = port->device;
-    unsigned errors = uart->line_errors;
-    uart->line_errors = 0;
-    *is_break = errors & UART_ERROR_BREAK;
-    return errors != 0;
 }
 
 // -- discovery --------------------------------------------------------------------------------
@@ -87,7 +79,6 @@ struct uart *uart_add(const struct boot_uart *where, volatile void *registers)
         .release = port_release,
         .read = port_read,
         .write = port_write,
-        .line_error = port_line_error,
         .device = uart,
     };
     driver->setup(uart);
@@ -175,8 +166,8 @@ void uart_receive(struct uart *uart, struct kd_frame *frame)
 }
 
 // What the debugger held back because it looked like the beginning of a packet goes to the console
-// when nothing has followed. Under `receiving` like the bytes that come: one that is taken meanwhile
-// leaves its bytes in the device.
+// when nothing has followed. Under `receiving` like the bytes that come: one that is taken
+// meanwhile leaves its bytes in the device.
 static struct timer held_timer;
 
 static void held_release(struct timer *timer)

@@ -35,10 +35,9 @@ struct uart {
     struct debug_port port;
     unsigned saved_enables; // while claimed by the debugger
     bool claimed;
-    unsigned line_errors; // seen by polled reads, not yet told
-    bool shared;          // the debugger listens on it: bytes pass kd_receive()
-    bool receiving;       // a CPU is in uart_receive()
-    bool console;         // what is left goes to the console
+    bool shared;    // the debugger listens on it: bytes pass kd_receive()
+    bool receiving; // a CPU is in uart_receive()
+    bool console;   // what is left goes to the console
 };
 
 // Early: registers through the fixmap, polling only. Of boot_info.uart[index]; NULL if there is no
