@@ -53,4 +53,4 @@ struct error *sym_index_cache_path(const struct sym_elf *elf, char **out);
 struct error *sym_index_build(struct sym_elf *elf, struct sym_elf *debug, const char *to);
 
 // The packed form, for shipping: sym_index_open() reads it as well, but not from the page cache.
-struct error *sym_index_pack(const char *index_path, const char *to);
+struct error *sym_index_pack(const struct sym_index *index, const char *to);

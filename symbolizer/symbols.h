@@ -18,12 +18,13 @@ struct sym_symbol_row {
     uint64_t address; // linear
     uint64_t size;    // 0: not known
     uint32_t section;
-    uint8_t rank; // among symbols of one address; see sym_symbol_better()
-    bool object;  // names data
+    uint32_t number; // in the table
+    uint8_t rank;    // among symbols of one address; see sym_symbol_better()
+    bool object;     // names data
 };
 
 struct sym_symbols {
-    struct sym_symbol_row *rows; // by address, then by rank, then the smaller one last
+    struct sym_symbol_row *rows; // by address; of equals the preferred one last
     size_t count;
     uint32_t *by_name; // numbers of rows by name; made by the first search for a name
 };
