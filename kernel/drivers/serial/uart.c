@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "kdebug/kdebug.h"
+#include "kdebug/machine.h"
 #include "kernel/cpu/cpu.h"
 #include "kernel/drivers/serial/uart_drivers.h"
 #include "kernel/irq/irq.h"
@@ -166,12 +167,13 @@ void uart_receive(struct uart *uart, struct kd_frame *frame)
 }
 
 // What the debugger held back because it looked like the beginning of a packet goes to the console
-// when nothing has followed. Under `receiving` like the bytes that come: one that is taken
-// meanwhile leaves its bytes in the device.
+// when nothing has followed. The debug line's own interrupt is kept away from this CPU: where it
+// is a level, one that finds `receiving` taken comes again at once, for ever.
 static struct timer held_timer;
 
 static void held_release(struct timer *timer)
 {
+    uintptr_t interrupts = kd_interrupts_off();
     for (unsigned i = 0; i < uart_count; i++) {
         struct uart *uart = &uarts[i];
         if (!uart->shared || __atomic_test_and_set(&uart->receiving, __ATOMIC_ACQUIRE))
@@ -180,9 +182,11 @@ static void held_release(struct timer *timer)
         if (uart->console)
             console_receive(shared_bytes, count);
         __atomic_clear(&uart->receiving, __ATOMIC_RELEASE);
+        // And where it is an edge, the one that another CPU took meanwhile must be made up for.
         if (uart->driver->receive_pending(uart))
             uart_receive(uart, irq_frame());
     }
+    kd_interrupts_restore(interrupts);
     timer_start(timer, clock_ns() + HELD_NS);
 }
 
