@@ -164,6 +164,8 @@ bool kd_gdb_interrupted_late(void);
 bool kd_gdb_stop_was_deferred(unsigned cpu); // and it is forgotten now
 // Report text: to gdb as console text, and to the console unless gdb has that line.
 void kd_gdb_print(const char *text, size_t length);
+// Text that is of no use to a person: to the console only, unless gdb has that line.
+void kd_gdb_print_plain(const char *text, size_t length);
 
 // -- backtrace.c ------------------------------------------------------------------------------
 

@@ -403,6 +403,14 @@ void kd_gdb_print(const char *text, size_t length)
     }
 }
 
+void kd_gdb_print_plain(const char *text, size_t length)
+{
+    bool shared = kd.config.port != NULL && kd.config.port == kd.config.console;
+    if (kd.config.console != NULL && !(shared && gdb_attached(&stub))) {
+        write_plain(kd.config.console, text, length);
+    }
+}
+
 void kd_gdb_tell(const char *text)
 {
     size_t length = strlen(text);

@@ -66,6 +66,15 @@ struct kd_range {
     const char *reason; // "the debugger's own code"
 };
 
+// The kernel's image, by which a report or capsule is matched with its ELF.
+struct kd_image {
+    const uint8_t *build_id; // NULL: unknown
+    uint32_t build_id_bytes; // at most 32
+    uint32_t page_bytes;
+    uintptr_t start, end; // run-time addresses
+    int64_t load_offset;  // they are so much above those in the ELF
+};
+
 enum kd_after { KD_AFTER_HALT, KD_AFTER_REBOOT, KD_AFTER_POWEROFF };
 
 // Everything a kernel must offer. All functions run as the debugger does (see the top): no locks,
@@ -115,7 +124,24 @@ struct kdebug_kernel {
     void (*after)(enum kd_after how); // may return only for KD_AFTER_HALT: the core then parks
     // The clock has stood still for the kernel: feed watchdogs, forgive late timers. Optional.
     void (*resumed)(uint64_t stopped_ns);
+
+    // -- for panics, all of it optional
+    struct kd_image image;
+    // Is the memory at `address` secret, and so never part of a capsule? *length in: wish, out: how
+    // far the answer holds. Whatever alias the address is.
+    bool (*memory_secret)(uintptr_t address, size_t *length);
+    // The thread's stack canary, which is zeroed wherever a capsule would hold it.
+    bool (*thread_canary)(const struct kd_thread *thread, uint64_t *value);
+    bool (*interrupts_on)(const struct kd_frame *frame);
+    const char *const *capsule_commands; // whose output goes into a capsule; ends with NULL
+    // Memory that a warm reboot leaves alone and nobody else uses: the report and its capsule are
+    // kept there (kdebug/kept.h).
+    void *keep;
+    size_t keep_bytes;
 };
+
+// Finds the build-id among ELF notes; returns its length, 0 when there is none.
+size_t kd_build_id(const void *notes, size_t bytes, const uint8_t **id);
 
 // -- setting up -------------------------------------------------------------------------------
 
@@ -131,6 +157,7 @@ struct kd_config {
     enum kd_panic_action panic_action;
     struct debug_port *port;    // gdb's line; NULL until there is one
     struct debug_port *console; // where panic reports go; may be the same
+    uint64_t capsule_bytes;     // of memory in a panic's capsule; 0: no capsule
 };
 
 // Once, on the boot CPU, as soon as exceptions are taken and per-CPU data works; before that

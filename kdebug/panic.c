@@ -4,9 +4,11 @@
 //
 // A panic is an event like a breakpoint, so the other CPUs stop and their frames can be shown.
 // Each section of the report is protected: a fault in one is told in a line and the next follows.
+// Each has a share of the line, so that all of it is out within 2 s at 115200 baud whatever the
+// machine was doing. The capsule (capsule.c) follows, and both are kept for the next boot (kept.c).
 // What goes wrong all the same ends in ever smaller reports: a second panic on the CPU that
 // reports prints one line, a third one nothing.
-#include "kdebug/core.h"
+#include "kdebug/capsule.h"
 
 #include <string.h>
 
@@ -15,17 +17,42 @@
 #define FRAMES_MAX   32
 #define REASON_BYTES 256
 
+// What each section may print: 23,000 bytes together with the first and the last line.
+#define WHERE_BYTES     800
+#define ALSO_BYTES      1200 // who panicked, too
+#define REGISTERS_BYTES 2200
+#define BACKTRACE_BYTES 4500 // FRAMES_MAX frames with the longest names
+#define OTHERS_BYTES    9100 // backtraces of the other CPUs, together
+#define LOG_BYTES       4800 // LOG_LINES of the longest
+
 static _Atomic(int) panic_cpu = KD_NOBODY;
 static _Atomic(unsigned) panic_depth;
 static char reason[REASON_BYTES];
 static const struct kd_trap *reason_trap;
 // What another CPU said that panicked, too.
-static char other_reason[KD_CPU_MAX][96];
+static char other_reason[KD_CPU_MAX][KD_OTHER_REASON_BYTES];
+static size_t bytes_left; // of the section's share
+
+static void print(const char *characters, size_t length)
+{
+    kd_gdb_print(characters, length);
+    kd_keep_report(characters, length);
+}
 
 static void report_sink(struct kd_text *text, const char *characters, size_t length)
 {
     (void)text;
-    kd_gdb_print(characters, length);
+    static const char cut[] = "...\n";
+    size_t fit = 0;
+    // A newline goes over the line with a carriage return.
+    for (; fit < length && bytes_left > 1; fit++) {
+        bytes_left -= characters[fit] == '\n' ? 2 : 1;
+    }
+    print(characters, fit);
+    if (fit < length && bytes_left > 0) {
+        bytes_left = 0;
+        print(cut, sizeof(cut) - 1);
+    }
 }
 
 // -- sections of the report -------------------------------------------------------------------
@@ -44,6 +71,36 @@ static void print_thread(struct kd_text *text, const struct kd_cpu *cpu, struct 
     kd_text_printf(text, "cpu %u thread %lld (%s)", cpu->index, (long long)id, thread->name);
 }
 
+static int print_reason(void *argument)
+{
+    const struct section *section = argument;
+    kd_text_printf(section->text, "\nPANIC: %s\n", reason);
+    return 0;
+}
+
+static int print_end(void *argument)
+{
+    const struct section *section = argument;
+    kd_text_string(section->text, "end of panic report\n");
+    return 0;
+}
+
+// Which ELF the addresses belong to.
+static void print_image(struct kd_text *text)
+{
+    const struct kd_image *image = &kd.kernel->image;
+    if (image->build_id == NULL) {
+        return;
+    }
+    kd_text_string(text, "build-id ");
+    for (uint32_t i = 0; i < image->build_id_bytes && i < 32; i++) {
+        kd_text_printf(text, "%02x", image->build_id[i]);
+    }
+    kd_text_printf(
+        text, ", load offset %s0x%llx\n", image->load_offset < 0 ? "-" : "",
+        (unsigned long long)(image->load_offset < 0 ? -image->load_offset : image->load_offset));
+}
+
 static int print_where(void *argument)
 {
     const struct section *section = argument;
@@ -53,6 +110,7 @@ static int print_where(void *argument)
     kd_text_printf(section->text, ", %s %s, up %llu.%06llu s\n", kd.kernel->name,
                    kd.kernel->version, (unsigned long long)(ns / 1000000000),
                    (unsigned long long)(ns / 1000 % 1000000));
+    print_image(section->text);
     if (reason_trap != NULL) {
         kd_text_printf(section->text, "trap: %s, code 0x%llx", reason_trap->name,
                        (unsigned long long)reason_trap->code);
@@ -110,13 +168,61 @@ static int print_log(void *argument)
     return 0;
 }
 
-static void print_section(int (*print)(void *argument), struct section *section)
+// Two bytes of the share are for telling that it was cut: see report_sink().
+static void print_section(int (*write)(void *argument), struct section *section, size_t bytes)
 {
     struct gdb_error error = {.text = ""};
-    if (kd_protect(print, section, &error) != 0) {
+    bytes_left = bytes;
+    if (kd_protect(write, section, &error) != 0) {
         kd_text_printf(section->text, "\n(%s)\n", error.text);
     }
     kd_text_flush(section->text);
+}
+
+static int print_also(void *argument)
+{
+    const struct section *section = argument;
+    for (unsigned i = 0; i < kd_cpu_total(); i++) {
+        if (other_reason[i][0] != '\0') {
+            kd_text_printf(section->text, "cpu %u panicked, too: %s\n", i, other_reason[i]);
+        }
+    }
+    return 0;
+}
+
+static void print_others(struct section *section, const struct kd_cpu *first)
+{
+    unsigned others = 0;
+    for (unsigned i = 0; i < kd_cpu_total(); i++) {
+        others += i != first->index && kd_cpu_online(i);
+    }
+    for (unsigned i = 0; i < kd_cpu_total(); i++) {
+        if (i != first->index && kd_cpu_online(i)) {
+            section->cpu = &kd.cpus[i];
+            print_section(print_backtrace, section, OTHERS_BYTES / others);
+        }
+    }
+}
+
+// Tells one panic from another in a log that has several.
+static uint32_t panic_id(const struct kd_cpu *cpu)
+{
+    uint64_t ns = kd.kernel->clock_ns();
+    uint32_t id = kd_crc32(0, &ns, sizeof(ns));
+    return kd_crc32(kd_crc32(id, reason, sizeof(reason)), cpu->frame, sizeof(*cpu->frame));
+}
+
+static void write_capsule(struct kd_cpu *cpu, uint32_t id)
+{
+    const struct kd_panic_facts facts = {
+        .cpu = cpu,
+        .reason = reason,
+        .trap = reason_trap,
+        .signal = reason_trap != NULL ? reason_trap->signal : SIGNAL_ABRT,
+        .other_reason = other_reason,
+    };
+    kd_keep_seal(0);
+    kd_keep_seal(kd_capsule_write(&facts, id));
 }
 
 void kd_panic_report(struct kd_cpu *cpu)
@@ -127,25 +233,18 @@ void kd_panic_report(struct kd_cpu *cpu)
     if (kd.config.console != NULL) {
         kd.config.console->claim(kd.config.console);
     }
+    uint32_t id = panic_id(cpu);
+    kd_keep_begin(id);
     struct section section = {.text = &text, .cpu = cpu};
-    kd_text_printf(&text, "\nPANIC: %s\n", reason);
-    print_section(print_where, &section);
-    for (unsigned i = 0; i < kd_cpu_total(); i++) {
-        if (other_reason[i][0] != '\0') {
-            kd_text_printf(&text, "cpu %u panicked, too: %s\n", i, other_reason[i]);
-        }
-    }
-    print_section(print_registers, &section);
-    print_section(print_backtrace, &section);
-    for (unsigned i = 0; i < kd_cpu_total(); i++) {
-        if (i != cpu->index && kd_cpu_online(i)) {
-            section.cpu = &kd.cpus[i];
-            print_section(print_backtrace, &section);
-        }
-    }
-    print_section(print_log, &section);
-    kd_text_printf(&text, "end of panic report\n");
-    kd_text_flush(&text);
+    print_section(print_reason, &section, REASON_BYTES + 16);
+    print_section(print_where, &section, WHERE_BYTES);
+    print_section(print_also, &section, ALSO_BYTES);
+    print_section(print_registers, &section, REGISTERS_BYTES);
+    print_section(print_backtrace, &section, BACKTRACE_BYTES);
+    print_others(&section, cpu);
+    print_section(print_log, &section, LOG_BYTES);
+    print_section(print_end, &section, 64);
+    write_capsule(cpu, id);
 }
 
 // -- the end ----------------------------------------------------------------------------------

@@ -41,12 +41,18 @@ debugger.all  = $(gdbstub.sources) $(kdebug.sources) $(kdebug.sources.$(1)) $(de
 plain.all     = $(call debugger.all,$(1)) $(plain.sources)
 debugger-text := $(foreach s,.text .text.unlikely .text.hot,--rename-section $(s)=.text.debugger)
 
+# lz4.c, which packs the panic capsule, is fetched as source.
+lz4.dir := $(BUILD)/lz4
+$(lz4.dir)/lz4.c: scripts/fetch_lz4.sh
+	$(call say,FETCH,$@)
+	$(Q)scripts/fetch_lz4.sh $(@D)
+
 # $(call kernel-rules,ARCH)
 define kernel-rules
 out.$(1)     := $$(BUILD)/$(1)$$(if $$(CONFIG),-$$(CONFIG))
 cc.$(1)      := $$(cross.$(1))gcc
 include.$(1) := -isystem $$(shell $$(cross.$(1))gcc -print-file-name=include 2>/dev/null) \
-    -isystem kernel/lib/include -I. -Ikernel/arch/$(1) -Ikdebug/arch/$(1) -I$$(out.$(1))/gen
+    -isystem kernel/lib/include -isystem $$(lz4.dir) -I. -Ikernel/arch/$(1) -Ikdebug/arch/$(1) -I$$(out.$(1))/gen
 sources.$(1) := $$(kernel.sources) $$(kernel.sources.$(1)) $$(gdbstub.sources) \
     $$(kdebug.sources) $$(kdebug.sources.$(1))
 objects.$(1) := $$(patsubst %,$$(out.$(1))/obj/%.o,$$(basename $$(sources.$(1))))
@@ -93,6 +99,7 @@ $$(out.$(1))/kernel.elf: $$(objects.$(1)) $$(out.$(1))/gen/kernel.lds scripts/ks
 	$$(Q)$$(cc.$(1)) $$(cflags.$(1)) -fno-pic -c $$(out.$(1))/gen/ksyms.S -o $$(out.$(1))/gen/ksyms.o
 	$$(Q)$$(link.$(1)) -Map $$(out.$(1))/gen/kernel.map $$(objects.$(1)) $$(out.$(1))/gen/ksyms.o -o $$@
 
+$$(out.$(1))/obj/kdebug/pack.o: $$(lz4.dir)/lz4.c
 kernel: $$(out.$(1))/kernel.elf
 -include $$(objects.$(1):.o=.d) $$(out.$(1))/gen/offsets.d
 endef

@@ -7,9 +7,9 @@ tiny.sources  = tests/tinykernel/start.S tests/tinykernel/tiny.c tests/tinykerne
 tiny.cflags   = -std=gnu17 -ffreestanding -nostdinc -O2 -g -fno-omit-frame-pointer -fno-pic \
     -fno-tree-loop-distribute-patterns -march=rv64imac_zicsr_zifencei -mabi=lp64 -mcmodel=medany \
     -mno-relax -DKD_CPU_MAX=1 $(warnings) -isystem $(shell riscv64-linux-gnu-gcc -print-file-name=include \
-    2>/dev/null) -isystem kernel/lib/include -I. -Ikdebug/arch/riscv64
+    2>/dev/null) -isystem kernel/lib/include -isystem $(BUILD)/lz4 -I. -Ikdebug/arch/riscv64
 
-$(tiny.elf): $(wildcard tests/tinykernel/* gdbstub/*.[ch] kdebug/*.[ch] kdebug/arch/riscv64/*)
+$(tiny.elf): $(wildcard tests/tinykernel/* gdbstub/*.[ch] kdebug/*.[ch] kdebug/arch/riscv64/*) $(BUILD)/lz4/lz4.c
 	$(call say,TINY,$@)
 	@rm -rf $(@D)/tinykernel
 	@mkdir -p $(@D)/tinykernel
