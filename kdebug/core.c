@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Entering and leaving the debugger: who is master, how the others are stopped and released, and
-// what happens between a trap and the front end. Called from exception handlers in any context.
+// what the master does before the front end and after it. Called by trap.c in any context.
 //
 // Theory. `kd.master` is KD_NOBODY or the index of the one CPU that may touch the state of a stop.
 // It changes in three ways only:
@@ -30,7 +30,6 @@
 #include "kdebug/core.h"
 
 #include <errno.h>
-#include <string.h>
 
 #define STOP_TIMEOUT_NS  UINT64_C(500000000)
 #define STALLED_TURNS    1000000 // looks at a clock that stands still
@@ -40,8 +39,6 @@
 struct kd_core kd = {.master = KD_NOBODY};
 
 static uint8_t stacks[KD_CPU_MAX][KD_STACK_BYTES] __attribute__((aligned(16)));
-static uint64_t kdebug_break_pc; // kd_break_insn as a number
-static const char *volatile break_text[KD_CPU_MAX];
 
 // A little work for a CPU that stands still; one at a time, only the master asks.
 static struct {
@@ -68,54 +65,12 @@ static uint64_t bit(unsigned cpu)
     return UINT64_C(1) << cpu;
 }
 
-static bool is_master(const struct kd_cpu *cpu)
-{
-    return atomic_load(&kd.master) == (int)cpu->index;
-}
-
 void kd_error(struct gdb_error *error, const char *format, ...)
 {
     va_list arguments;
     va_start(arguments, format);
     kd_vsnprintf(error->text, sizeof(error->text), format, arguments);
     va_end(arguments);
-}
-
-// -- faults inside the debugger ---------------------------------------------------------------
-
-int kd_protect(int (*fn)(void *argument), void *argument, struct gdb_error *error)
-{
-    struct kd_cpu *cpu = kd_this_cpu();
-    struct kd_jump *outer = cpu->rescue;
-    struct gdb_error *outer_error = cpu->rescue_error;
-    struct kd_jump jump;
-    int result;
-    if (kd_jump_set(&jump) == 0) {
-        cpu->rescue = &jump;
-        cpu->rescue_error = error;
-        result = fn(argument);
-    } else {
-        result = -EFAULT;
-    }
-    cpu = kd_this_cpu();
-    cpu->rescue = outer;
-    cpu->rescue_error = outer_error;
-    return result;
-}
-
-// An exception that no fixup covers while this CPU is in the debugger.
-static bool fault_inside(struct kd_cpu *cpu, const struct kd_frame *frame,
-                         const struct kd_trap *trap)
-{
-    if (cpu->rescue == NULL) {
-        return false;
-    }
-    if (cpu->rescue_error != NULL) {
-        kd_error(cpu->rescue_error, "fault in the debugger: %s at pc 0x%llx, address 0x%llx",
-                 trap->name, (unsigned long long)kd_frame_pc(frame),
-                 trap->has_address ? (unsigned long long)trap->fault_address : 0ULL);
-    }
-    kd_jump_go(cpu->rescue, 1);
 }
 
 // -- stopping the others ----------------------------------------------------------------------
@@ -299,11 +254,6 @@ static bool step_here(struct kd_cpu *cpu)
 
 enum next { NEXT_LEAVE, NEXT_STAY, NEXT_AGAIN };
 
-static bool in_range(const struct kd_action *action, uintptr_t pc)
-{
-    return pc >= action->range_start && pc < action->range_end;
-}
-
 static enum next perform_step(struct kd_cpu *cpu)
 {
     if (kd.action.cpu != cpu->index) {
@@ -314,7 +264,7 @@ static enum next perform_step(struct kd_cpu *cpu)
         if (step_here(cpu)) {
             return NEXT_LEAVE;
         }
-    } while (in_range(&kd.action, kd_frame_pc(cpu->frame)));
+    } while (kd_in_range(&kd.action, kd_frame_pc(cpu->frame)));
     kd.action.kind = KD_ACTION_NONE;
     cpu->event = (struct kd_event){.kind = KD_EVENT_OTHER,
                                    .stop = {.kind = GDB_STOP_SIGNAL, .signal = KD_SIGNAL_TRAP}};
@@ -411,7 +361,7 @@ static uintptr_t stay(void *argument)
     atomic_store(&cpu->state, queued ? KD_CPU_QUEUED : KD_CPU_PARKED);
     atomic_fetch_and(&kd.stop_wanted, ~bit(cpu->index));
     for (;;) {
-        if (is_master(cpu) || (atomic_load(&cpu->state) == KD_CPU_QUEUED && try_claim(cpu))) {
+        if (kd_is_master(cpu) || (atomic_load(&cpu->state) == KD_CPU_QUEUED && try_claim(cpu))) {
             if (master(cpu) == NEXT_LEAVE) {
                 break;
             }
@@ -422,15 +372,15 @@ static uintptr_t stay(void *argument)
             break;
         }
         serve_request(cpu);
-        if (!is_master(cpu)) {
+        if (!kd_is_master(cpu)) {
             kd.kernel->cpu_park();
         }
     }
-    if (!is_master(cpu)) {
+    if (!kd_is_master(cpu)) {
         cpu->returning_steps = 0;
     }
     // While one steps over an execution breakpoint of the hardware it must not hit it again.
-    kd_watch_load(!is_master(cpu));
+    kd_watch_load(!kd_is_master(cpu));
     kd_context_sync();
     return 0;
 }
@@ -456,14 +406,13 @@ void kd_enter(struct kd_cpu *cpu, struct kd_frame *frame, const struct kd_event 
     }
 }
 
-// -- the ways in ------------------------------------------------------------------------------
+// -- setting up -------------------------------------------------------------------------------
 
 void kd_init(const struct kdebug_kernel *kernel, const struct kd_config *config)
 {
     for (unsigned i = 0; i < KD_CPU_MAX; i++) {
         kd.cpus[i].index = i;
     }
-    kdebug_break_pc = (uintptr_t)kd_break_insn;
     kd.config = *config;
     kd_gdb_init();
     kd.kernel = kernel;
@@ -492,141 +441,4 @@ bool kd_active(void)
     bool inside = kd_this_cpu()->inside;
     kd_interrupts_restore(interrupts);
     return inside;
-}
-
-void kd_cpu_stop(struct kd_frame *frame)
-{
-    if (kd.kernel == NULL) {
-        return;
-    }
-    struct kd_cpu *cpu = kd_this_cpu();
-    if (cpu->inside || (atomic_load(&kd.stop_wanted) & bit(cpu->index)) == 0 ||
-        kd_gdb_defers_stop(cpu->index)) {
-        return;
-    }
-    kd_enter(cpu, frame, NULL);
-}
-
-void kdebug_break(const char *why)
-{
-    if (kd.kernel == NULL || kd.config.mode == KD_OFF || kd.config.port == NULL || kd_active()) {
-        return;
-    }
-    uintptr_t interrupts = kd_interrupts_off();
-    break_text[kd_this_cpu()->index] = why;
-    kd_break_trap();
-    kd_interrupts_restore(interrupts);
-}
-
-// A breakpoint instruction was executed. True: it is the debugger's.
-static bool breakpoint_trap(struct kd_cpu *cpu, struct kd_frame *frame)
-{
-    struct kd_event event = {.kind = KD_EVENT_OTHER,
-                             .stop = {.kind = GDB_STOP_SIGNAL, .signal = KD_SIGNAL_TRAP}};
-    uintptr_t pc = kd_frame_pc(frame);
-    unsigned length = kd_breakpoint_insn_at(pc);
-    if (kd_breakpoint_at(pc)) {
-        event.kind = KD_EVENT_BREAKPOINT;
-        event.stop.kind = GDB_STOP_SWBREAK;
-        kd_enter(cpu, frame, &event);
-        return true;
-    }
-    if (length == 0) {
-        return true; // it was lifted since: what stands there now is yet to be executed
-    }
-    if (pc != kdebug_break_pc) {
-        return false; // a compiler's trap, or an assertion's
-    }
-    kd_frame_set_pc(frame, pc + length);
-    if (kd_gdb_stop_was_deferred(cpu->index)) {
-        kd_enter(cpu, frame, NULL);
-        return true;
-    }
-    event.text = break_text[cpu->index];
-    event.asked_for = true;
-    kd_enter(cpu, frame, &event);
-    return true;
-}
-
-// A step is complete. True: it was one of many, and the next one is prepared.
-static bool step_on(struct kd_cpu *cpu, struct kd_frame *frame, struct kd_event *event)
-{
-    cpu->frame = frame;
-    if (kd.action.kind != KD_ACTION_STEP) {
-        event->kind = KD_EVENT_STEPPED;
-        return false;
-    }
-    while (in_range(&kd.action, kd_frame_pc(frame))) {
-        if (kd_gdb_wants_stop()) {
-            event->stop.signal = KD_SIGNAL_INT;
-            return false;
-        }
-        if (!kd_step_start(cpu)) {
-            return true;
-        }
-    }
-    return false;
-}
-
-// A stepped instruction had an exception of its own. When it is resumed, it has it again, and the
-// kernel gets it.
-static bool stop_with_signal(struct kd_cpu *cpu, struct kd_frame *frame, const struct kd_trap *trap)
-{
-    struct kd_event event = {.kind = KD_EVENT_OTHER,
-                             .stop = {.kind = GDB_STOP_SIGNAL, .signal = trap->signal},
-                             .text = trap->name};
-    kd_enter(cpu, frame, &event);
-    return true;
-}
-
-bool kd_trap(struct kd_frame *frame, const struct kd_trap *trap)
-{
-    if (kd_fixup(frame)) {
-        return true;
-    }
-    if (kd.kernel == NULL) {
-        return false;
-    }
-    struct kd_cpu *cpu = kd_this_cpu();
-    if (cpu->inside) {
-        return fault_inside(cpu, frame, trap);
-    }
-    unsigned slot = 0;
-    uint64_t address = 0;
-    enum kd_trap_kind kind =
-        kd_trap_classify(frame, trap->code, trap->fault_address, &slot, &address);
-    struct kd_event event = {.kind = KD_EVENT_OTHER,
-                             .stop = {.kind = GDB_STOP_SIGNAL, .signal = KD_SIGNAL_TRAP}};
-    bool mine = kd_stepping() && is_master(cpu);
-    if (mine && kd_step_finish(cpu, frame, kind)) {
-        if (step_on(cpu, frame, &event)) {
-            return true;
-        }
-        kd_enter(cpu, frame, &event);
-        return true;
-    }
-    switch (kind) {
-    case KD_TRAP_BREAKPOINT:
-        return breakpoint_trap(cpu, frame) || (mine && stop_with_signal(cpu, frame, trap));
-    case KD_TRAP_STEP:
-        // Left over from a step that ended otherwise; nothing asks for it any more.
-        return !mine;
-    case KD_TRAP_HWBREAK:
-        event.stop.kind = GDB_STOP_HWBREAK;
-        break;
-    case KD_TRAP_WATCH:
-        event.stop.kind = kd_watch_kind(slot);
-        event.stop.address = address;
-        break;
-    case KD_TRAP_OTHER:
-        // gdb lets a function it calls return to a breakpoint on the stack, which is not
-        // executable.
-        if (trap->has_address && trap->fault_address == kd_frame_pc(frame) &&
-            kd_breakpoint_at(kd_frame_pc(frame))) {
-            return breakpoint_trap(cpu, frame);
-        }
-        return mine && stop_with_signal(cpu, frame, trap);
-    }
-    kd_enter(cpu, frame, &event);
-    return true;
 }

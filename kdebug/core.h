@@ -58,6 +58,11 @@ struct kd_action {
     uintptr_t range_start, range_end; // step until the pc leaves it; start == end: one instruction
 };
 
+static inline bool kd_in_range(const struct kd_action *action, uintptr_t pc)
+{
+    return pc >= action->range_start && pc < action->range_end;
+}
+
 struct kd_core {
     const struct kdebug_kernel *kernel;
     struct kd_config config;
@@ -81,14 +86,16 @@ static inline bool kd_cpu_online(unsigned cpu)
 {
     return (atomic_load(&kd.online) >> cpu & 1) != 0;
 }
+static inline bool kd_is_master(const struct kd_cpu *cpu)
+{
+    return atomic_load(&kd.master) == (int)cpu->index;
+}
 static inline bool kd_cpu_stopped(const struct kd_cpu *cpu)
 {
     int state = atomic_load(&cpu->state);
     return state == KD_CPU_PARKED || state == KD_CPU_QUEUED;
 }
 
-// Runs fn(argument) so that a fault in it ends it: -EFAULT and a text, instead of a panic.
-int kd_protect(int (*fn)(void *argument), void *argument, struct gdb_error *error);
 // Runs fn(argument) on a CPU that stands still, also this one. -EAGAIN when it did not answer.
 int kd_run_on(unsigned cpu, int (*fn)(void *argument), void *argument);
 // Stops this CPU at `frame` with an event; returns when it may run on.
@@ -96,6 +103,11 @@ void kd_enter(struct kd_cpu *cpu, struct kd_frame *frame, const struct kd_event 
 // "0x… is …" into an error.
 void kd_error(struct gdb_error *error, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
+
+// -- trap.c -----------------------------------------------------------------------------------
+
+// Runs fn(argument) so that a fault in it ends it: -EFAULT and a text, instead of a panic.
+int kd_protect(int (*fn)(void *argument), void *argument, struct gdb_error *error);
 
 // -- breakpoint.c -----------------------------------------------------------------------------
 
