@@ -2,23 +2,13 @@
 // Changing stacks, capturing registers, the jump out of a fault, the debugger's own breakpoint and
 // the copy that survives faults, for AArch64 (AAPCS64).
 
+#include "kdebug/assembly.h"
+
     .cfi_sections .debug_frame
     .section .text.debugger, "ax", @progbits
 
-    .macro FUNCTION name
-    .globl \name
-    .type \name, %function
-    .balign 16
-\name:
-    .cfi_startproc
-    .endm
-    .macro END name
-    .cfi_endproc
-    .size \name, . - \name
-    .endm
-
 // uintptr_t kd_call_on_stack(uintptr_t (*fn)(void *), void *argument, void *top)
-FUNCTION kd_call_on_stack
+FUNCTION(kd_call_on_stack)
     stp x29, x30, [sp, #-16]!
     .cfi_def_cfa_offset 16
     .cfi_offset x29, -16
@@ -36,10 +26,10 @@ FUNCTION kd_call_on_stack
     .cfi_restore x29
     .cfi_restore x30
     ret
-END kd_call_on_stack
+END(kd_call_on_stack)
 
 // void kd_frame_capture(struct kd_frame *frame)
-FUNCTION kd_frame_capture
+FUNCTION(kd_frame_capture)
     stp x0, x1, [x0, #0]
     stp x2, x3, [x0, #16]
     stp x4, x5, [x0, #32]
@@ -67,10 +57,10 @@ FUNCTION kd_frame_capture
     stp xzr, xzr, [x0, #288]
     stp xzr, xzr, [x0, #304]
     ret
-END kd_frame_capture
+END(kd_frame_capture)
 
 // int kd_jump_set(struct kd_jump *jump)
-FUNCTION kd_jump_set
+FUNCTION(kd_jump_set)
     stp x19, x20, [x0, #0]
     stp x21, x22, [x0, #16]
     stp x23, x24, [x0, #32]
@@ -81,10 +71,10 @@ FUNCTION kd_jump_set
     str x1, [x0, #96]
     mov w0, #0
     ret
-END kd_jump_set
+END(kd_jump_set)
 
 // _Noreturn void kd_jump_go(struct kd_jump *jump, int value)
-FUNCTION kd_jump_go
+FUNCTION(kd_jump_go)
     ldp x19, x20, [x0, #0]
     ldp x21, x22, [x0, #16]
     ldp x23, x24, [x0, #32]
@@ -95,10 +85,10 @@ FUNCTION kd_jump_go
     mov sp, x2
     mov w0, w1
     ret
-END kd_jump_go
+END(kd_jump_go)
 
 // void kd_break_trap(void)
-FUNCTION kd_break_trap
+FUNCTION(kd_break_trap)
     stp x29, x30, [sp, #-16]!
     .cfi_def_cfa_offset 16
     .cfi_offset x29, -16
@@ -112,11 +102,11 @@ kd_break_insn:
     .cfi_restore x29
     .cfi_restore x30
     ret
-END kd_break_trap
+END(kd_break_trap)
 
 // size_t kd_mem_copy(void *to, const void *from, size_t length). x3 counts what is done; the fixup
 // only has to return it.
-FUNCTION kd_mem_copy
+FUNCTION(kd_mem_copy)
     mov x3, #0
 1:  cbz x2, kd_mem_copy_fault
     orr x4, x0, x1
@@ -155,6 +145,6 @@ FUNCTION kd_mem_copy
 kd_mem_copy_fault:
     mov x0, x3
     ret
-END kd_mem_copy
+END(kd_mem_copy)
 
     .section .note.GNU-stack, "", %progbits

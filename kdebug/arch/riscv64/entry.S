@@ -2,23 +2,13 @@
 // Changing stacks, capturing registers, the jump out of a fault, the debugger's own breakpoint and
 // the copy that survives faults, for RISC-V 64 (psABI, lp64).
 
+#include "kdebug/assembly.h"
+
     .cfi_sections .debug_frame
     .section .text.debugger, "ax", @progbits
 
-    .macro FUNCTION name
-    .globl \name
-    .type \name, @function
-    .balign 4
-\name:
-    .cfi_startproc
-    .endm
-    .macro END name
-    .cfi_endproc
-    .size \name, . - \name
-    .endm
-
 // uintptr_t kd_call_on_stack(uintptr_t (*fn)(void *), void *argument, void *top)
-FUNCTION kd_call_on_stack
+FUNCTION(kd_call_on_stack)
     addi sp, sp, -16
     .cfi_def_cfa_offset 16
     sd ra, 8(sp)
@@ -40,10 +30,10 @@ FUNCTION kd_call_on_stack
     addi sp, sp, 16
     .cfi_def_cfa_offset 0
     ret
-END kd_call_on_stack
+END(kd_call_on_stack)
 
 // void kd_frame_capture(struct kd_frame *frame)
-FUNCTION kd_frame_capture
+FUNCTION(kd_frame_capture)
     sd zero, 0(a0)
     .irp n, 1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21,22,23,24,25,26,27,28,29,30,31
     sd x\n, 8*\n(a0)
@@ -62,10 +52,10 @@ FUNCTION kd_frame_capture
     ld t0, 40(a0)
     ld t1, 48(a0)
     ret
-END kd_frame_capture
+END(kd_frame_capture)
 
 // int kd_jump_set(struct kd_jump *jump)
-FUNCTION kd_jump_set
+FUNCTION(kd_jump_set)
     sd ra, 0(a0)
     sd sp, 8(a0)
     sd s0, 16(a0)
@@ -82,10 +72,10 @@ FUNCTION kd_jump_set
     sd s11, 104(a0)
     li a0, 0
     ret
-END kd_jump_set
+END(kd_jump_set)
 
 // _Noreturn void kd_jump_go(struct kd_jump *jump, int value)
-FUNCTION kd_jump_go
+FUNCTION(kd_jump_go)
     ld ra, 0(a0)
     ld sp, 8(a0)
     ld s0, 16(a0)
@@ -102,10 +92,10 @@ FUNCTION kd_jump_go
     ld s11, 104(a0)
     mv a0, a1
     ret
-END kd_jump_go
+END(kd_jump_go)
 
 // void kd_break_trap(void)
-FUNCTION kd_break_trap
+FUNCTION(kd_break_trap)
     addi sp, sp, -16
     .cfi_def_cfa_offset 16
     sd ra, 8(sp)
@@ -126,11 +116,11 @@ kd_break_insn:
     addi sp, sp, 16
     .cfi_def_cfa_offset 0
     ret
-END kd_break_trap
+END(kd_break_trap)
 
 // size_t kd_mem_copy(void *to, const void *from, size_t length). a3 counts what is done; the fixup
 // only has to return it.
-FUNCTION kd_mem_copy
+FUNCTION(kd_mem_copy)
     li a3, 0
 1:  beqz a2, kd_mem_copy_fault
     or a4, a0, a1
@@ -167,6 +157,6 @@ FUNCTION kd_mem_copy
 kd_mem_copy_fault:
     mv a0, a3
     ret
-END kd_mem_copy
+END(kd_mem_copy)
 
     .section .note.GNU-stack, "", @progbits

@@ -2,23 +2,13 @@
 // Changing stacks, capturing registers, the jump out of a fault, the debugger's own breakpoint and
 // the copy that survives faults, for x86-64 (System V ABI).
 
+#include "kdebug/assembly.h"
+
     .cfi_sections .debug_frame
     .section .text.debugger, "ax", @progbits
 
-    .macro FUNCTION name
-    .globl \name
-    .type \name, @function
-    .balign 16
-\name:
-    .cfi_startproc
-    .endm
-    .macro END name
-    .cfi_endproc
-    .size \name, . - \name
-    .endm
-
 // uintptr_t kd_call_on_stack(uintptr_t (*fn)(void *), void *argument, void *top)
-FUNCTION kd_call_on_stack
+FUNCTION(kd_call_on_stack)
     pushq %rbp
     .cfi_def_cfa_offset 16
     .cfi_offset %rbp, -16
@@ -31,10 +21,10 @@ FUNCTION kd_call_on_stack
     leave
     .cfi_def_cfa %rsp, 8
     ret
-END kd_call_on_stack
+END(kd_call_on_stack)
 
 // void kd_frame_capture(struct kd_frame *frame)
-FUNCTION kd_frame_capture
+FUNCTION(kd_frame_capture)
     movq %r15, 0(%rdi)
     movq %r14, 8(%rdi)
     movq %r13, 16(%rdi)
@@ -67,10 +57,10 @@ FUNCTION kd_frame_capture
     movw %ss, %ax
     movq %rax, 168(%rdi)
     ret
-END kd_frame_capture
+END(kd_frame_capture)
 
 // int kd_jump_set(struct kd_jump *jump)
-FUNCTION kd_jump_set
+FUNCTION(kd_jump_set)
     movq %rbx, 0(%rdi)
     movq %rbp, 8(%rdi)
     movq %r12, 16(%rdi)
@@ -83,10 +73,10 @@ FUNCTION kd_jump_set
     movq %rax, 56(%rdi)
     xorl %eax, %eax
     ret
-END kd_jump_set
+END(kd_jump_set)
 
 // _Noreturn void kd_jump_go(struct kd_jump *jump, int value)
-FUNCTION kd_jump_go
+FUNCTION(kd_jump_go)
     movq 0(%rdi), %rbx
     movq 8(%rdi), %rbp
     movq 16(%rdi), %r12
@@ -96,10 +86,10 @@ FUNCTION kd_jump_go
     movq 48(%rdi), %rsp
     movl %esi, %eax
     jmp *56(%rdi)
-END kd_jump_go
+END(kd_jump_go)
 
 // void kd_break_trap(void)
-FUNCTION kd_break_trap
+FUNCTION(kd_break_trap)
     pushq %rbp
     .cfi_def_cfa_offset 16
     .cfi_offset %rbp, -16
@@ -111,11 +101,11 @@ kd_break_insn:
     popq %rbp
     .cfi_def_cfa %rsp, 8
     ret
-END kd_break_trap
+END(kd_break_trap)
 
 // size_t kd_mem_copy(void *to, const void *from, size_t length). %rax counts what is done; the
 // fixup only has to return, since nothing is on the stack.
-FUNCTION kd_mem_copy
+FUNCTION(kd_mem_copy)
     xorl %eax, %eax
 1:  testq %rdx, %rdx
     jz kd_mem_copy_fault
@@ -156,6 +146,6 @@ FUNCTION kd_mem_copy
     .globl kd_mem_copy_fault
 kd_mem_copy_fault:
     ret
-END kd_mem_copy
+END(kd_mem_copy)
 
     .section .note.GNU-stack, "", @progbits
