@@ -18,6 +18,7 @@
 #define STALE_QUIET_POLLS 30000   // tens of milliseconds: an emulator is slow to refill a FIFO
 #define STALE_POLLS_MAX   1000000 // a line full of noise is not waited for
 #define POLL_INTERVAL     16
+#define REST_TURNS        2000 // about a microsecond on a real machine, ten on an emulated one
 
 static struct gdbstub stub;
 static struct gdb_sniffer sniffer;
@@ -480,6 +481,15 @@ static size_t read_packet(uint8_t *bytes, size_t size)
     return length;
 }
 
+// Between two looks at an empty line: an emulator cannot fill the device while it is being looked
+// at, and a loop that does nothing else holds its filler up.
+static void rest(void)
+{
+    for (unsigned turn = 0; turn < REST_TURNS; turn++) {
+        __asm__ volatile("" ::: "memory");
+    }
+}
+
 void kd_gdb_session(const struct kd_event *event, unsigned cpu, struct kd_action *action)
 {
     bool panicked = event->kind == KD_EVENT_PANIC;
@@ -501,6 +511,8 @@ void kd_gdb_session(const struct kd_event *event, unsigned cpu, struct kd_action
             size_t length = read_packet(bytes, sizeof(bytes));
             if (length > 0) {
                 receive_protected(bytes, length);
+            } else {
+                rest();
             }
         }
         stop.kind = GDB_STOP_SIGNAL;
