@@ -93,6 +93,8 @@ static bool map(uintptr_t address, paddr_t paddr, size_t bytes, unsigned access)
     }
     if (error < 0) {
         unmap(address, bytes);
+    } else if (arch_tlb_keeps_absent()) {
+        flush_everywhere(address, bytes);
     }
     return error == 0;
 }

@@ -115,6 +115,12 @@ static inline void arch_tlb_flush_all_cpus(uintptr_t address, size_t length)
     isb();
 }
 
+// Arm ARM D8.16: an entry that would fault is not cached.
+static inline bool arch_tlb_keeps_absent(void)
+{
+    return false;
+}
+
 static inline void arch_pte_publish(void)
 {
     dsb(ishst);

@@ -102,7 +102,15 @@ static inline bool arch_tlb_flush_broadcasts(void)
 
 void arch_tlb_flush_all_cpus(uintptr_t address, size_t length);
 
-// A hart may remember that an entry was absent (4.2.1): the local fence makes it look again.
+// Without Svvptc a hart may go by an entry it saw absent until it executes a fence (4.2.1). Taking
+// the fault and trying again is no way: it may hit the push of the trap entry itself, on the stack
+// of a thread that was made on another hart.
+static inline bool arch_tlb_keeps_absent(void)
+{
+    return true;
+}
+
+// For this hart the same; the others are the caller's.
 static inline void arch_pte_publish(void)
 {
     arch_tlb_flush_local_all();

@@ -107,6 +107,12 @@ static inline void arch_tlb_flush_all_cpus(uintptr_t address, size_t length)
     (void)length;
 }
 
+// SDM volume 3, 4.10.2.3: translations come from entries that are present.
+static inline bool arch_tlb_keeps_absent(void)
+{
+    return false;
+}
+
 // The walker is coherent with stores and in order with them (SDM volume 3, 4.10.2.3); a page that
 // becomes present needs nothing.
 static inline void arch_pte_publish(void)
