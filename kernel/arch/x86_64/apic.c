@@ -2,13 +2,15 @@
 // The local APIC of each CPU: enabling it, ending interrupts, sending them to other CPUs (Intel
 // SDM volume 3, chapter 11). The registers are memory (xAPIC) or, where the firmware has switched
 // it so, model-specific registers (x2APIC). The debugger stops CPUs through this file.
+#include "kernel/arch/x86_64/apic.h"
 #include "kernel/arch/boot.h"
 #include "kernel/arch/cpu.h"
-#include "kernel/arch/x86_64/machine/percpu.h"
 #include "kernel/log/log.h"
 #include "kernel/mm/mapping.h"
 #include "kernel/panic.h"
 #include <machine/io.h>
+#include <machine/msr.h>
+#include <machine/vectors.h>
 
 #define APIC_BASE_X2APIC  (1 << 10)
 #define APIC_BASE_ENABLE  (1 << 11)
@@ -46,7 +48,7 @@ __debugger_text void lapic_eoi(void)
     lapic_write(LAPIC_EOI, 0);
 }
 
-static __debugger_text void wait_sent(void)
+__debugger_text static void wait_sent(void)
 {
     for (unsigned i = 0; i < ICR_WAIT_READS && lapic_read(LAPIC_ICR) & ICR_PENDING; i++)
         arch_cpu_relax();
@@ -71,7 +73,7 @@ __debugger_text void lapic_command(uint64_t apic_id, uint32_t command)
     arch_irq_restore(state);
 }
 
-void lapic_cpu_init(void)
+static void lapic_cpu_init(void)
 {
     uint64_t base = msr_read(MSR_APIC_BASE) | APIC_BASE_ENABLE;
     if (x2apic)
@@ -85,7 +87,7 @@ void lapic_cpu_init(void)
     lapic_write(LAPIC_SPURIOUS, SPURIOUS_ENABLE | VECTOR_SPURIOUS);
 }
 
-void lapic_init(void)
+static void lapic_init(void)
 {
     uint64_t base = msr_read(MSR_APIC_BASE);
     if (base & APIC_BASE_X2APIC) {

@@ -7,7 +7,7 @@
 
 #include "kernel/arch/boot.h"
 #include "kernel/arch/mmu.h"
-#include "kernel/arch/x86_64/machine/percpu.h"
+#include "kernel/arch/x86_64/start.h"
 #include "kernel/firmware/acpi.h"
 #include "kernel/log/log.h"
 #include <machine/io.h>

@@ -5,8 +5,8 @@
 
 #include "kdebug/machine.h"
 #include "kernel/arch/context.h"
-#include "kernel/arch/x86_64/machine/percpu.h"
 #include "kernel/sched/thread.h"
+#include <machine/percpu.h>
 
 // What arch_switch() leaves on the stack, lowest address first.
 struct switch_frame {
@@ -28,7 +28,7 @@ void arch_thread_init(struct thread *thread)
 }
 
 // The row of the register table that lies at this place in the frame.
-static __debugger_text uint64_t row_bit(size_t offset)
+__debugger_text static uint64_t row_bit(size_t offset)
 {
     const struct gdb_machine *gdb = kd_machine.gdb;
     for (unsigned row = 0; row < gdb->register_count && row < 64; row++)

@@ -3,8 +3,11 @@
 // Runs before the stack protector's canary is valid, so it is compiled without it.
 #include "kernel/arch/cpu.h"
 #include "kernel/arch/mmu.h"
-#include "kernel/arch/x86_64/machine/percpu.h"
+#include "kernel/arch/x86_64/entry.h"
 #include "kernel/sched/thread.h"
+#include <machine/msr.h>
+#include <machine/percpu.h>
+#include <machine/vectors.h>
 
 #define CR0_WRITE_PROTECT    (UINT64_C(1) << 16)
 #define CR0_TASK_SWITCHED    (UINT64_C(1) << 3)

@@ -11,7 +11,7 @@
 #define LINE_HAS_ROOM   0x20
 #define SEND_WAIT_READS 100000 // a UART that is not there does not hang the kernel
 
-static __debugger_text volatile uint8_t *mmio_register(const struct boot_uart *uart, unsigned reg)
+__debugger_text static volatile uint8_t *mmio_register(const struct boot_uart *uart, unsigned reg)
 {
     uint8_t *page = fixmap_map(FIXMAP_EARLY_UART, uart->base, PAGE_READ | PAGE_WRITE | PAGE_DEVICE);
     return page + ((size_t)reg << uart->register_shift);

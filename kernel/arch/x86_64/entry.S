@@ -21,8 +21,9 @@
  *
  * Only the kernel runs on this machine so far. User mode would add, for frames with cs & 3: swapgs
  * on both ways (for NMI, #DB, #MC by the value of GS_BASE), and rsp0 in the TSS. */
-#include "kernel/arch/x86_64/machine/percpu.h"
-#include "offsets.h"
+#include <offsets.h>
+#include <machine/percpu.h>
+#include <machine/vectors.h>
 
 #define FRAME_RIP 136
 #define FRAME_RSP 160

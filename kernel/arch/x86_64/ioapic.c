@@ -7,11 +7,13 @@
 #include <errno.h>
 
 #include "kernel/arch/boot.h"
-#include "kernel/arch/x86_64/machine/percpu.h"
+#include "kernel/arch/x86_64/apic.h"
+#include "kernel/cpu/cpu.h"
 #include "kernel/firmware/acpi.h"
 #include "kernel/irq/irq.h"
 #include "kernel/log/log.h"
 #include "kernel/mm/mapping.h"
+#include <machine/vectors.h>
 
 #define IOAPIC_SELECT  0x00
 #define IOAPIC_WINDOW  0x10

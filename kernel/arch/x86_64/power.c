@@ -18,7 +18,7 @@
 #define RESET_CONTROL       0xcf9
 #define KEYBOARD_COMMAND    0x64
 
-static __debugger_text void register_write8(const struct acpi_register *reg, uint8_t value)
+__debugger_text static void register_write8(const struct acpi_register *reg, uint8_t value)
 {
     if (reg->space == ACPI_SPACE_PORT) {
         port_write8((uint16_t)reg->address, value);
@@ -30,7 +30,7 @@ static __debugger_text void register_write8(const struct acpi_register *reg, uin
 }
 
 // The firmware may still own the power registers (ACPI specification 6.4, 4.8.3.2.1).
-static __debugger_text void acpi_mode_enter(void)
+__debugger_text static void acpi_mode_enter(void)
 {
     if (!acpi.smi_command || !acpi.acpi_enable || port_read16(acpi.pm1_control[0]) & SCI_ENABLE)
         return;

@@ -8,10 +8,13 @@
 #include "kernel/arch/boot.h"
 #include "kernel/arch/cpu.h"
 #include "kernel/arch/mmu.h"
-#include "kernel/arch/x86_64/machine/percpu.h"
+#include "kernel/arch/x86_64/apic.h"
+#include "kernel/arch/x86_64/start.h"
 #include "kernel/mm/mapping.h"
 #include "kernel/sched/thread.h"
 #include "kernel/time/time.h"
+#include <machine/percpu.h>
+#include <machine/vectors.h>
 
 #define INIT_SETTLE_US   10000
 #define STARTUP_AGAIN_US 200
@@ -73,7 +76,7 @@ _Noreturn void secondary_start(struct cpu *cpu)
     kernel_secondary_main(cpu);
 }
 
-static __debugger_text void send(uint64_t cpu_mask, uint32_t command)
+__debugger_text static void send(uint64_t cpu_mask, uint32_t command)
 {
     if (!lapic_ready())
         return;

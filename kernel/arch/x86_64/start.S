@@ -6,9 +6,10 @@
  * Boot tables map the first 16 MiB at address 0 and at KERNEL_BASE with every permission, the
  * first 4 GiB in the direct map without execute, and the fixmap. mapping_init() replaces them; the
  * other CPUs use them for the few instructions before they reach the high half. */
-#include "kernel/arch/x86_64/machine/percpu.h"
+#include <offsets.h>
 #include <machine/layout.h>
-#include "offsets.h"
+#include <machine/msr.h>
+#include <machine/percpu.h>
 
 #define PHYS(symbol) ((symbol) - KERNEL_LINK_ADDRESS + KERNEL_LOAD_ADDRESS)
 #define TABLE_FLAGS  0x23  /* present, writable, accessed */

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * The switch between threads. What lies on a sleeping thread's stack, from thread->sp upwards, is
  * struct switch_frame of context.c. */
-#include "kernel/arch/x86_64/machine/percpu.h"
-#include "offsets.h"
+#include <offsets.h>
 
     .cfi_sections .debug_frame
     .text

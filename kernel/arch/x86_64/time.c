@@ -5,11 +5,14 @@
 #include "kernel/time/time.h"
 #include "kernel/arch/boot.h"
 #include "kernel/arch/cpu.h"
-#include "kernel/arch/x86_64/machine/percpu.h"
+#include "kernel/arch/x86_64/apic.h"
 #include "kernel/firmware/acpi.h"
 #include "kernel/log/log.h"
 #include "kernel/mm/mapping.h"
 #include <machine/io.h>
+#include <machine/msr.h>
+#include <machine/percpu.h>
+#include <machine/vectors.h>
 
 #define MEASURE_HZ         200       // for a 200th of a second
 #define MEASURE_SPINS      50000000u // a reference that stands still ends the wait

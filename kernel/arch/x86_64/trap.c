@@ -8,14 +8,15 @@
 
 #include "kdebug/machine.h"
 #include "kernel/arch/cpu.h"
-#include "kernel/arch/x86_64/machine/percpu.h"
+#include "kernel/arch/x86_64/apic.h"
+#include "kernel/arch/x86_64/entry.h"
 #include "kernel/cpu/cpu.h"
 #include "kernel/irq/irq.h"
 #include "kernel/log/console.h"
 #include "kernel/mm/mapping.h"
 #include "kernel/sched/thread.h"
-
-#define VECTOR_INVALID_OPCODE 6
+#include <machine/percpu.h>
+#include <machine/vectors.h>
 
 #define FAULT_WRITE (1 << 1)
 #define FAULT_FETCH (1 << 4)
@@ -59,14 +60,14 @@ static inline uint64_t fault_address(void)
 // A push into the guard page faults; delivering that faults too, and the CPU makes the two a
 // double fault in which CR2 still names the first push. (A plain page fault in a guard page may be
 // anyone's access, the debugger's included: trap_exception() looks at the address.)
-static __debugger_text bool overflowed(const struct kd_frame *frame, uint64_t address)
+__debugger_text static bool overflowed(const struct kd_frame *frame, uint64_t address)
 {
     uintptr_t low;
     return stack_guard_hit(address, &low) || stack_guard_hit(frame->rsp - sizeof(uint64_t), &low);
 }
 
 // gcc ends a failed check of -fsanitize=undefined with ud2.
-static __debugger_text bool is_compiler_check(const struct kd_frame *frame)
+__debugger_text static bool is_compiler_check(const struct kd_frame *frame)
 {
     static const uint8_t ud2[] = {0x0f, 0x0b};
     uint8_t insn[sizeof ud2];
@@ -75,7 +76,7 @@ static __debugger_text bool is_compiler_check(const struct kd_frame *frame)
            memcmp(insn, ud2, sizeof insn) == 0;
 }
 
-static __debugger_text void exception(struct kd_frame *frame)
+__debugger_text static void exception(struct kd_frame *frame)
 {
     static const struct vector reserved = {"reserved exception", TRAP_UNEXPECTED, KD_SIGNAL_ILL};
     const struct vector *row = vectors[frame->vector].name ? &vectors[frame->vector] : &reserved;
@@ -107,7 +108,7 @@ static __debugger_text void exception(struct kd_frame *frame)
 // with NMIs allowed; one that nests into its handler only leaves word, and the outer one looks
 // again before it ends, so that neither a stop nor an edge of the line is lost. The CPU that
 // executes the debugger leaves the line alone: it polls it.
-static __debugger_text void nmi(struct kd_frame *frame)
+__debugger_text static void nmi(struct kd_frame *frame)
 {
     struct cpu *cpu = this_cpu();
     struct cpu_machine *machine = cpu_machine(cpu);
@@ -127,7 +128,7 @@ static __debugger_text void nmi(struct kd_frame *frame)
     }
 }
 
-static __debugger_text void interrupt(struct kd_frame *frame)
+__debugger_text static void interrupt(struct kd_frame *frame)
 {
     if (frame->vector == VECTOR_SPURIOUS ||
         (frame->vector >= VECTOR_LEGACY && frame->vector < VECTOR_IRQ_FIRST))

@@ -4,6 +4,8 @@
 // so a thread that is moved between two CPUs never mixes them.
 #pragma once
 
+#include <kd_machine/frame.h>
+
 #define RFLAGS_IF 0x200
 
 static inline struct cpu *arch_this_cpu(void)
@@ -40,6 +42,11 @@ static inline void arch_irq_enable(void)
 static inline bool arch_irq_enabled(void)
 {
     return arch_flags() & RFLAGS_IF;
+}
+
+static inline bool arch_frame_irq_enabled(const struct kd_frame *frame)
+{
+    return (frame->rflags & RFLAGS_IF) != 0;
 }
 
 static inline irq_state_t arch_irq_save(void)
