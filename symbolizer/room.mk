@@ -3,11 +3,30 @@
 symbolizer.includes := symbolizer base gdbstub kdebug/format
 
 symbolizer.elf := symbolizer/elf.c symbolizer/elf_contents.c
-host.sources += $(symbolizer.elf)
+symbolizer.dwarf := $(addprefix symbolizer/dwarf,.c _file.c _form.c _abbrev.c _entry.c _scopes.c \
+    _line.c _split.c _at.c)
+host.sources += $(symbolizer.elf) $(symbolizer.dwarf)
 host.libs    += -lzstd -lz
 
 # Symbol tables, and what reads an index.
 symbolizer.symbols := $(addprefix symbolizer/,symbols.c demangle.c)
-symbolizer.index   := $(addprefix symbolizer/,index_read.c index_pack.c index_buffer.c file_write.c)
-host.sources += $(symbolizer.symbols) $(symbolizer.index)
+symbolizer.index   := $(addprefix symbolizer/,index_read.c index_pack.c index_buffer.c index_build.c \
+    index_segments.c index_write.c index_cache.c file_write.c)
+host.sources += $(symbolizer.symbols)
 host.libs    += -liberty -llz4
+
+unit.tests += symbolizer_index
+unit.symbolizer_index.sources := tests/unit/symbolizer_index_test.c $(symbolizer.elf) \
+    $(symbolizer.symbols) $(symbolizer.index) base/error.c
+unit.symbolizer_index.cflags  := -Wl,--build-id
+unit.symbolizer_index.libs    := -lzstd -lz -llz4 -liberty
+
+# Panic capsules, and gdb's view of them.
+symbolizer.capsule := $(addprefix symbolizer/,capsule.c capsule_blocks.c dead.c)
+symbolizer.serve   := $(addprefix symbolizer/,session.c serve.c)
+host.sources += $(symbolizer.capsule) $(symbolizer.serve) $(gdbstub.sources)
+
+unit.tests += sym_capsule
+unit.sym_capsule.sources := tests/unit/sym_capsule_test.c tests/unit/capsule_writer.c \
+    $(symbolizer.capsule) $(symbolizer.serve) $(symbolizer.elf) base/error.c $(gdbstub.sources)
+unit.sym_capsule.libs := -llz4 -lzstd -lz
