@@ -384,17 +384,10 @@ static bool line_in_block(const struct sym_index *index, size_t number, uint32_t
     return found->file || found->line;
 }
 
-// Sequences of a well made file do not overlap, so the nearest block knows. In others a short one
-// may lie within a long one: then the ones before are asked as well.
-#define OVERLAPS_MAX 3
-
 static bool line_at(const struct sym_index *index, uint32_t position, struct line *found)
 {
     size_t number = block_before(index, INDEX_LINE_BLOCKS, position);
-    for (size_t tries = 0; tries < OVERLAPS_MAX && number; tries++, number--)
-        if (line_in_block(index, number - 1, position, found))
-            return true;
-    return false;
+    return number && line_in_block(index, number - 1, position, found);
 }
 
 // -- frames ---------------------------------------------------------------------------------------
