@@ -6,3 +6,5 @@
 
 extern const struct command command_run;
 extern const struct command command_gdb;
+extern const struct command command_addr2line;
+extern const struct command command_index;

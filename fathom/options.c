@@ -130,6 +130,9 @@ static struct error *set_value(const struct option_row *row, const char *text, v
         return NULL;
     case OPTION_STRING:
         return set_string(row, text, value);
+    case OPTION_OPTIONAL:
+        *(const char **)value = text ? text : "";
+        return NULL;
     case OPTION_NUMBER:
         return set_number(row, text, value);
     case OPTION_LIST:
@@ -150,12 +153,14 @@ static void describe(const struct command *command, struct option *longs, char *
     *shorts++ = 'h';
     int i = 0;
     for (; rows[i].name && i < ROWS_MAX; i++) {
-        longs[i] = (struct option){
-            rows[i].name, rows[i].kind == OPTION_FLAG ? no_argument : required_argument, NULL, i};
+        int argument = rows[i].kind == OPTION_FLAG       ? no_argument
+                       : rows[i].kind == OPTION_OPTIONAL ? optional_argument
+                                                         : required_argument;
+        longs[i] = (struct option){rows[i].name, argument, NULL, i};
         if (!rows[i].letter)
             continue;
         *shorts++ = rows[i].letter;
-        if (rows[i].kind != OPTION_FLAG)
+        if (argument == required_argument)
             *shorts++ = ':';
     }
     longs[i] = (struct option){"help", no_argument, NULL, HELP_INDEX};
@@ -219,8 +224,12 @@ void options_help(const struct command *command, FILE *to)
         char letter[5] = "    ";
         if (row->letter)
             snprintf(letter, sizeof(letter), "-%c, ", row->letter);
-        snprintf(left, sizeof(left), "%s--%s%s%s", letter, row->name, row->argument ? " " : "",
-                 row->argument ? row->argument : "");
+        bool optional = row->kind == OPTION_OPTIONAL;
+        snprintf(left, sizeof(left), "%s--%s%s%s%s", letter, row->name,
+                 optional        ? "[="
+                 : row->argument ? " "
+                                 : "",
+                 row->argument ? row->argument : "", optional ? "]" : "");
         fprintf(to, "  %-26s %s\n", left, row->help);
     }
     fprintf(to, "  %-26s %s\n", "-h, --help", "print this and exit");
@@ -259,7 +268,9 @@ void options_manual(const struct command *command, FILE *to)
         if (row->letter)
             fprintf(to, "*-%c*, ", row->letter);
         fprintf(to, "*--%s*", row->name);
-        if (row->argument)
+        if (row->kind == OPTION_OPTIONAL)
+            fprintf(to, "[=_%s_]", row->argument);
+        else if (row->argument)
             fprintf(to, " _%s_", row->argument);
         fprintf(to, "\n\t");
         put_escaped(row->help, to);

@@ -11,10 +11,11 @@
 #include "base/error.h"
 
 enum option_kind {
-    OPTION_FLAG,   // bool
-    OPTION_STRING, // const char *
-    OPTION_NUMBER, // unsigned, between `low` and `high`
-    OPTION_LIST,   // struct option_list: a string that may be given more than once
+    OPTION_FLAG,     // bool
+    OPTION_STRING,   // const char *
+    OPTION_OPTIONAL, // the same, "" when given without a value; only the long form takes one
+    OPTION_NUMBER,   // unsigned, between `low` and `high`
+    OPTION_LIST,     // struct option_list: a string that may be given more than once
 };
 
 // Words that live as long as argv; the array is freed by option_list_deinit().
