@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""A network card's MSI-X message reaches its handler, through every message controller that the
-machines have: the local APIC, the GICv3's ITS and the GICv2m frame. RISC-V's machine has none."""
+"""A device's interrupts reach their handlers: a network card's MSI-X message through every message
+controller that the machines have (the local APIC, the GICv3's ITS and the GICv2m frame; RISC-V's
+machine has none), and a pin through the chipset's routing or the device tree's map."""
 import re
 
 import pytest
@@ -18,11 +19,15 @@ def arch(request):
     return request.param
 
 
-def cases():
+def arches():
     from conftest import ARCHES
+    return ARCHES
+
+
+def cases():
     return [pytest.param(arch, [*machine, "-device", "e1000e"], said, cpus,
                          id="-".join([arch, *machine[1:], f"{cpus}cpus"]))
-            for arch, machine, said in CONTROLLERS if arch in ARCHES for cpus in (1, 4)]
+            for arch, machine, said in CONTROLLERS if arch in arches() for cpus in (1, 4)]
 
 
 @pytest.mark.parametrize("arch, extra, said, cpus", cases(), indirect=["arch"])
@@ -33,4 +38,16 @@ def test_a_message_of_a_device_arrives(start, extra, said, cpus):
     text = machine.console.text
     assert said in text
     assert re.search(r"^ok \d+ pci: a device's MSI-X message arrives$", text, re.MULTILINE), text
+    assert status == 0
+
+
+@pytest.mark.parametrize("slot", (4, 5, 6, 7)) # one for each of the four lines that pins share
+@pytest.mark.parametrize("arch", arches(), indirect=True)
+def test_a_pin_of_a_device_arrives(start, slot):
+    machine = start(append="test=pci", gdb=False, extra=["-device", f"edu,addr={slot}"])
+    status = machine.exit_status()
+    machine.console.join()
+    text = machine.console.text
+    assert re.search(r"^ok \d+ pci: a device's pin interrupts once for each time it is raised$", text,
+                     re.MULTILINE), text
     assert status == 0
