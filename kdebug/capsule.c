@@ -322,18 +322,17 @@ static struct live live_part(const struct kd_thread *thread, uint64_t sp, uint64
 }
 
 // At most `most` bytes: the innermost frames, since that is where it happened, and the outermost
-// few, which tell what the thread is.
+// few, which tell what the thread is. False: there was more.
 static bool take_stack(struct live live, uint64_t most)
 {
     uint64_t outer = most / 8;
-    uint64_t before = kd_capsule_memory_bytes();
     if (live.high - live.low <= most) {
         kd_capsule_take(live.low, live.high - live.low, KD_CAPSULE_MEMORY_STACK);
     } else {
         kd_capsule_take(live.low, most - outer, KD_CAPSULE_MEMORY_STACK);
         kd_capsule_take(live.high - outer, outer, KD_CAPSULE_MEMORY_STACK);
     }
-    return kd_capsule_memory_bytes() - before >= live.high - live.low;
+    return live.high - live.low <= most && kd_capsule_memory_left() > 0;
 }
 
 static struct live live_of_cpu(const struct kd_cpu *cpu)

@@ -70,6 +70,10 @@ SECTIONS
 
     .data : AT(ADDR(.data) - KERNEL_LINK_ADDRESS + KERNEL_LOAD_ADDRESS) {
         __data_start = .;
+        __secret_start = .;
+        *(.data.secret)
+        . = ALIGN(16);
+        __secret_end = .;
         *(.data .data.* .sdata .sdata.* .got .got.plt)
         . = ALIGN(16);
     } :data

@@ -17,7 +17,7 @@ $(BUILD)/deps.mk: scripts/deps.sh
 	@scripts/deps.sh
 	@echo '# what scripts/deps.sh lists is installed' > $@
 
-deps: ## install what is missing, with apt
+deps: $(BUILD)/lz4/lz4.c ## install what is missing, with apt
 	@scripts/deps.sh
 	@mkdir -p $(BUILD) && echo '# what scripts/deps.sh lists is installed' > $(BUILD)/deps.mk
 

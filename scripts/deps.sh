@@ -56,6 +56,7 @@ need clang-format-14 "make lint, make format"
 need clang-tidy-14 "make lint"
 need scdoc "manual pages"
 need mandoc "checks the manual pages"
+need python3-lz4 "system tests: reads panic capsules"
 
 if [ ${#missing[@]} -eq 0 ]; then
     exit 0

@@ -25,6 +25,7 @@ typedef uint64_t irq_state_t; // opaque: what arch_irq_save() found
 //   void arch_irq_enable(void);
 //   void arch_irq_disable(void);
 //   bool arch_irq_enabled(void);
+//   bool arch_frame_irq_enabled(const struct kd_frame *);   in the interrupted context
 //   void arch_cpu_relax(void);             in spin loops
 //   uint64_t arch_counter(void);           the monotonic counter, the same on all CPUs, ordered
 //                                          against earlier loads

@@ -9,6 +9,7 @@
 #include "kdebug/kdebug.h"
 #include "kernel/arch/boot.h"
 #include "kernel/arch/mmu.h"
+#include "kernel/boot/keep.h"
 #include "kernel/boot/param.h"
 #include "kernel/boot/version.h"
 #include "kernel/cpu/cpu.h"
@@ -17,6 +18,7 @@
 #include "kernel/log/console.h"
 #include "kernel/log/log.h"
 #include "kernel/mm/mapping.h"
+#include "kernel/mm/secret.h"
 #include "kernel/sched/kd_threads.h"
 #include "kernel/shell/command.h"
 #include "kernel/sync/patience.h"
@@ -37,6 +39,11 @@ static unsigned panic_action = KD_PANIC_DEBUG;
 PARAM_CHOICE(panic, "panic", &panic_action, panic_choices,
              "after a panic's report: debug (halt without kdebug), halt, reboot or poweroff");
 
+static uint64_t capsule_bytes = KIB(64);
+PARAM_NUMBER(panic_capsule, "panic.capsule", &capsule_bytes,
+             "bytes of memory in the capsule that a panic prints behind its report; 0: no capsule");
+
+extern char __kernel_start[], __kernel_end[], __note_start[], __note_end[];
 extern char __text_start[], __text_end[], __debugger_text_start[], __debugger_text_end[];
 
 static unsigned ops_cpu_current(void)
@@ -86,6 +93,14 @@ static void ops_after(enum kd_after how)
         arch_poweroff(true);
 }
 
+static bool ops_interrupts_on(const struct kd_frame *frame)
+{
+    return arch_frame_irq_enabled(frame);
+}
+
+// Whose output a panic's capsule holds.
+static const char *const capsule_commands[] = {"locks", "irq", NULL};
+
 // Set once at boot: linker symbols are no constants of C.
 static struct kd_range untouchable[2];
 
@@ -110,6 +125,10 @@ static struct kdebug_kernel ops = {
     .command = ops_command,
     .after = ops_after,
     .resumed = patience_forgive,
+    .memory_secret = secret_at,
+    .thread_canary = sched_kd_thread_canary,
+    .interrupts_on = ops_interrupts_on,
+    .capsule_commands = capsule_commands,
 };
 
 static struct debug_port *port_of(struct uart *uart)
@@ -124,11 +143,24 @@ static struct kd_config current_config(void)
         .panic_action = panic_action,
         .port = port_of(uart_get(port_index)),
         .console = port_of(uart_get(0)),
+        .capsule_bytes = capsule_bytes,
     };
+}
+
+// This kernel runs where it is linked.
+static void image_init(struct kd_image *image)
+{
+    image->start = (uintptr_t)__kernel_start;
+    image->end = (uintptr_t)__kernel_end;
+    image->page_bytes = PAGE_SIZE;
+    image->build_id_bytes =
+        (uint32_t)kd_build_id(__note_start, (size_t)(__note_end - __note_start), &image->build_id);
 }
 
 void kdebug_ops_init(void)
 {
+    image_init(&ops.image);
+    ops.keep = keep_memory(&ops.keep_bytes);
     untouchable[0] =
         (struct kd_range){(uintptr_t)__debugger_text_start, (uintptr_t)__debugger_text_end,
                           "the debugger's own code, or code it stands on"};

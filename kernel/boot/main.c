@@ -4,6 +4,7 @@
 #include "kdebug/kdebug.h"
 #include "kernel/arch/boot.h"
 #include "kernel/boot/kdebug_ops.h"
+#include "kernel/boot/keep.h"
 #include "kernel/boot/param.h"
 #include "kernel/boot/version.h"
 #include "kernel/cpu/cpu.h"
@@ -44,6 +45,7 @@ static void boot_thread(void *unused)
     (void)unused;
     smp_start(); // all CPUs
     uart_map_all();
+    keep_tell();
     driver_init_all(); // PCI and what sits on it
     kdebug_ports_update();
     uart_start_all();
@@ -60,6 +62,7 @@ _Noreturn void kernel_main(uint64_t boot_hw_id, paddr_t handoff)
     arch_cpu_early_init(cpu, sched_boot_thread(cpu)); // exceptions, current, log
     arch_boot_info(boot_hw_id, handoff);              // boot_info, cpu_count()
     param_parse(boot_info.command_line);              // parameters
+    keep_reserve();
     console_init();                                   // the polled console
     log_info("Fathom " FATHOM_VERSION " on %s", boot_info.machine ? boot_info.machine : "?");
     kdebug_ops_init(); // the debugger: traps, panics

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: MIT
-kernel.sources += kernel/boot/main.c kernel/boot/param.c kernel/boot/kdebug_ops.c
-# main.c runs before there is a stack canary, kdebug_ops.c inside the debugger.
-plain.sources  += kernel/boot/main.c kernel/boot/kdebug_ops.c
+kernel.sources += kernel/boot/main.c kernel/boot/param.c kernel/boot/kdebug_ops.c kernel/boot/keep.c
+# main.c runs before there is a stack canary, kdebug_ops.c inside the debugger, keep.c before the
+# sanitizer's shadow.
+plain.sources  += kernel/boot/main.c kernel/boot/kdebug_ops.c kernel/boot/keep.c

@@ -123,6 +123,12 @@ __debugger_text int sched_kd_thread_frame(const struct kd_thread *thread, struct
     return arch_thread_frame(&copy, out, valid);
 }
 
+__debugger_text bool sched_kd_thread_canary(const struct kd_thread *thread, uint64_t *value)
+{
+    const struct thread *self = (const struct thread *)thread->handle;
+    return kd_mem_copy(value, &self->stack_canary, sizeof(*value)) == sizeof(*value);
+}
+
 __debugger_text int64_t sched_kd_thread_current(unsigned cpu)
 {
     int64_t id = 0;

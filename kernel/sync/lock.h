@@ -36,6 +36,7 @@ enum lock_rank {
     RANK_SLAB,
     RANK_VMAP,
     RANK_PAGE,
+    RANK_SECRET,
     RANK_LAST_,
 };
 #include "kernel/sync/lock_types.h"

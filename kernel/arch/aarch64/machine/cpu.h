@@ -8,6 +8,7 @@
 #pragma once
 
 #include "kernel/lib/base.h"
+#include <kd_machine/frame.h>
 #include <machine/sysreg.h>
 
 // Set by arch_cpu_early_init() of the boot CPU before the first use, constant from then on.
@@ -62,6 +63,13 @@ static inline bool arch_irq_enabled(void)
     if (cpu_masks_by_priority && sysreg_read(icc_pmr_el1) != PMR_ON)
         return false;
     return (sysreg_read(daif) & PSTATE_I) == 0;
+}
+
+static inline bool arch_frame_irq_enabled(const struct kd_frame *frame)
+{
+    if (cpu_masks_by_priority && frame->pmr != PMR_ON)
+        return false;
+    return (frame->pstate & PSTATE_I) == 0;
 }
 
 static inline void arch_cpu_relax(void)

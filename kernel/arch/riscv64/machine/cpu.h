@@ -7,6 +7,7 @@
 #pragma once
 
 #include "kernel/lib/base.h"
+#include <kd_machine/frame.h>
 #include <machine/csr.h>
 
 // Not volatile: within one thread it never changes.
@@ -53,6 +54,12 @@ static inline void arch_irq_disable(void)
 static inline bool arch_irq_enabled(void)
 {
     return (csr_read(sstatus) & SSTATUS_SIE) != 0;
+}
+
+// In the frame of an exception it is what SIE was before.
+static inline bool arch_frame_irq_enabled(const struct kd_frame *frame)
+{
+    return (frame->sstatus & SSTATUS_SPIE) != 0;
 }
 
 // The pause hint of Zihintpause; where it is unknown it is a fence that orders nothing.
