@@ -48,6 +48,8 @@ fdt_node fdt_next(const struct fdt *fdt, fdt_node node); // depth first, through
 fdt_node fdt_child(const struct fdt *fdt, fdt_node node);
 fdt_node fdt_sibling(const struct fdt *fdt, fdt_node node);
 fdt_node fdt_parent(const struct fdt *fdt, fdt_node node);
+// The way from the root to the node, both included; returns its length, 0 where there is none.
+unsigned fdt_path(const struct fdt *fdt, fdt_node node, fdt_node path[FDT_DEPTH_MAX]);
 const char *fdt_name(const struct fdt *fdt, fdt_node node); // with the unit address; never NULL
 
 #define FDT_FOR_EACH(fdt, parent, node)                                                            \
@@ -59,6 +61,8 @@ fdt_node fdt_by_path(const struct fdt *fdt, const char *path);
 fdt_node fdt_by_phandle(const struct fdt *fdt, uint32_t phandle);
 // The first node after `after` (0: of all) that is compatible with the name, enabled or not.
 fdt_node fdt_by_compatible(const struct fdt *fdt, fdt_node after, const char *compatible);
+#define FDT_FOR_EACH_COMPATIBLE(fdt, compatible, node)                                             \
+    for (fdt_node node = 0; (node = fdt_by_compatible(fdt, node, compatible)) != 0;)
 
 // -- properties
 bool fdt_property(const struct fdt *fdt, fdt_node node, const char *name, struct fdt_value *out);
@@ -72,7 +76,7 @@ const char *fdt_string(const struct fdt *fdt, fdt_node node, const char *name); 
 bool fdt_compatible(const struct fdt *fdt, fdt_node node, const char *name);
 bool fdt_enabled(const struct fdt *fdt, fdt_node node); // status absent, "okay" or "ok"
 
-// -- addresses
+// -- addresses (fdt_bus.c)
 // Entry `index` of `reg` as the CPU sees it, translated through the `ranges` of every bus above.
 // False: no such entry, or a bus in between does not reach it. `bytes` may be NULL.
 bool fdt_reg(const struct fdt *fdt, fdt_node node, unsigned index, paddr_t *address,
@@ -88,7 +92,7 @@ struct fdt_pci_range {
 };
 int fdt_pci_range(const struct fdt *fdt, fdt_node host, unsigned index, struct fdt_pci_range *out);
 
-// -- interrupts
+// -- interrupts (fdt_bus.c)
 #define FDT_INTERRUPT_CELLS 4
 struct fdt_interrupt {
     fdt_node controller;

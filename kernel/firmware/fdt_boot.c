@@ -222,8 +222,7 @@ int fdt_boot_irq(const struct fdt_interrupt *interrupt, bool *level)
 int fdt_boot_pci_irq(uint8_t bus, uint8_t slot, uint8_t pin)
 {
     struct fdt_interrupt interrupt;
-    for (fdt_node host = 0;
-         (host = fdt_by_compatible(&tree, host, "pci-host-ecam-generic")) != 0;) {
+    FDT_FOR_EACH_COMPATIBLE (&tree, FDT_PCI_HOST, host) {
         if (fdt_pci_interrupt(&tree, host, bus, slot, pin, &interrupt)) {
             return fdt_boot_irq(&interrupt, NULL);
         }
@@ -406,8 +405,7 @@ static void ecam_add(fdt_node node)
 
 static void ecams_read(void)
 {
-    for (fdt_node node = 0;
-         (node = fdt_by_compatible(&tree, node, "pci-host-ecam-generic")) != 0;) {
+    FDT_FOR_EACH_COMPATIBLE (&tree, FDT_PCI_HOST, node) {
         if (boot_info.ecam_count == BOOT_ECAM_MAX) {
             complain(node, "no room for more PCI host bridges");
             return;

@@ -6,6 +6,9 @@
 #include "kernel/arch/boot.h"
 #include "kernel/firmware/fdt.h"
 
+// The PCI host bridges that are nothing but an ECAM and windows.
+#define FDT_PCI_HOST "pci-host-ecam-generic"
+
 // Fills in boot_info from the tree at `blob` (its physical address: `paddr`), of which
 // `mapped_bytes` may be read, now and later. What is malformed is logged and left out; a tree that
 // is no tree leaves one CPU and nothing else, and -EINVAL. Before the allocator; logging works.

@@ -287,9 +287,9 @@ static int gic_msi_setup(int irq, uint32_t requester_id, uint64_t *address, uint
         return -ENOTSUP;
     if (!is_message(irq))
         return -ENOSPC;
-    fdt_node host = 0, controller;
+    fdt_node controller;
     uint32_t device_id;
-    while ((host = fdt_by_compatible(fdt, host, "pci-host-ecam-generic")) != 0)
+    FDT_FOR_EACH_COMPATIBLE (fdt, FDT_PCI_HOST, host)
         if (fdt_pci_message(fdt, host, requester_id, &controller, &device_id) &&
             controller == gic.message_node)
             return gic.messages->setup((unsigned)(irq - IRQ_MSI_FIRST), device_id, address, data);
