@@ -301,6 +301,26 @@ void sym_unit_deinit(struct sym_unit *unit)
     *unit = (struct sym_unit){0};
 }
 
+void sym_unit_trim(struct sym_unit *unit)
+{
+    struct sym_unit_storage *storage = unit->storage_;
+    if (!storage)
+        return;
+    dw_abbrevs_deinit(&storage->abbrevs);
+    dw_abbrevs_deinit(&storage->split_abbrevs);
+    dw_line_tables_deinit(&storage->foreign_lines);
+    for (int i = 0; i < DW_FOREIGN_CACHE; i++) {
+        dw_abbrevs_deinit(&storage->foreign[i].abbrevs);
+        storage->foreign[i].filled = false;
+    }
+    free(storage->parents);
+    storage->parents = NULL;
+    storage->parent_capacity = 0;
+    free(storage->by_entry);
+    storage->by_entry = NULL;
+    storage->by_entry_size = 0;
+}
+
 const char *sym_unit_file(struct sym_unit *unit, uint32_t file)
 {
     struct sym_unit_storage *storage = unit->storage_;

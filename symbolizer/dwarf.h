@@ -110,6 +110,9 @@ struct error *sym_unit_read(struct sym_dwarf *dwarf, size_t number, unsigned par
                             struct sym_unit *unit);
 void sym_unit_deinit(struct sym_unit *unit);
 
+// Gives back the memory that only reading a next unit would use, for a unit that is to be kept.
+void sym_unit_trim(struct sym_unit *unit);
+
 // The path of a file, as GNU addr2line prints it: the folder is put before a relative name, and the
 // compilation's folder before a relative folder. NULL for SYM_NONE and numbers that the file does
 // not explain. The string, like every other in a unit, lives as long as the scanner, and equal

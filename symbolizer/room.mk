@@ -16,6 +16,10 @@ symbolizer.index   := $(addprefix symbolizer/,index_read.c index_pack.c index_bu
 host.sources += $(symbolizer.symbols) $(symbolizer.index) $(symbolizer.find)
 host.libs    += -liberty -llz4
 
+# The two ways to answer, behind symbolizer.h.
+symbolizer.module := symbolizer/module.c symbolizer/lazy.c
+host.sources += $(symbolizer.module)
+
 unit.tests += symbolizer_index
 unit.symbolizer_index.sources := tests/unit/symbolizer_index_test.c $(symbolizer.elf) \
     $(symbolizer.symbols) $(symbolizer.index) base/error.c
