@@ -29,7 +29,8 @@ unit.symbolizer_index.libs    := -lzstd -lz -llz4 -liberty
 # Panic capsules, and gdb's view of them.
 symbolizer.capsule := $(addprefix symbolizer/,capsule.c capsule_blocks.c dead.c)
 symbolizer.serve   := $(addprefix symbolizer/,session.c serve.c)
-host.sources += $(symbolizer.capsule) $(symbolizer.serve) $(gdbstub.sources)
+symbolizer.core    := symbolizer/core.c
+host.sources += $(symbolizer.capsule) $(symbolizer.serve) $(symbolizer.core) $(gdbstub.sources)
 
 unit.tests += sym_capsule
 unit.sym_capsule.sources := tests/unit/sym_capsule_test.c tests/unit/capsule_writer.c \

@@ -8,6 +8,11 @@ FUZZ_SECONDS ?= 60
 fuzz.targets += gdbstub
 fuzz.gdbstub.sources := tests/fuzz/gdbstub_fuzz.c tests/unit/gdbstub_fake.c $(gdbstub.sources)
 
+fuzz.targets += sym_capsule
+fuzz.sym_capsule.sources := tests/fuzz/sym_capsule_fuzz.c tests/unit/capsule_writer.c \
+    $(symbolizer.capsule) $(symbolizer.serve) $(symbolizer.elf) base/error.c $(gdbstub.sources)
+fuzz.sym_capsule.libs := -llz4 -lzstd -lz
+
 fuzz.cc = $(CLANG) -std=gnu17 -g -O1 -I. -D_GNU_SOURCE -fno-omit-frame-pointer -Wall -Wextra \
     -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all
 fuzz.dir = $(BUILD)/host/fuzz
@@ -17,7 +22,8 @@ fuzz.dir = $(BUILD)/host/fuzz
 $(BUILD)/host/fuzz/%_fuzz: $$(fuzz.$$*.sources) $$(wildcard $$*/*.h) tests/fuzz/room.mk
 	$(call say,FUZZ,$@)
 	@mkdir -p $(@D)
-	$(Q)$(fuzz.cc) $(fuzz.$*.cflags) $(fuzz.$*.sources) -o $@
+	$(Q)$(fuzz.cc) $(fuzz.$*.cflags) $(fuzz.$*.sources) -o $@ \
+	    $(fuzz.$*.libs)
 
 .PHONY: fuzz fuzz-smoke
 fuzz: $$(addprefix fuzz-run-,$$(fuzz.targets)) ## fuzz every target for FUZZ_SECONDS (60)
