@@ -1,14 +1,11 @@
 // SPDX-License-Identifier: MIT
 // `fathom run`: starts the OS in QEMU with its serial line on the terminal and, taken apart by the
 // splitter, on a TCP port for gdb. QEMU is a child that gets one end of two socket pairs: the
-// serial line and its own monitor (for ^A b and ^A c). One poll loop moves all bytes; whatever
-// cannot be written at once waits in a queue, so that no side can block another.
+// serial line and its own monitor (for ^A b and ^A c). The other ends are the relay's.
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
-#include <netinet/tcp.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,15 +18,7 @@
 
 #include "fathom/commands.h"
 #include "fathom/machine.h"
-#include "fathom/splitter.h"
-#include "fathom/terminal.h"
-#include "fathom/verdict.h"
-
-// A packet's bytes follow one another faster than this, even where the host has much else to do.
-#define IDLE_MS 2000
-// An emulated UART hands over one byte at a time, and being woken for each costs both sides more
-// than the byte: inside a packet this long is slept before the next look.
-#define PACKET_NAP_NS 60000
+#include "fathom/relay.h"
 
 // -- options --------------------------------------------------------------------------------------
 
@@ -172,285 +161,6 @@ static void add_wiring(const struct machine *machine, unsigned uart1_port, int l
     words_add(words, space + 1, "uart1");
 }
 
-// -- the loop -------------------------------------------------------------------------------------
-
-// A descriptor with what could not be written to it yet. fd -1: closed, what is written is lost.
-struct queue {
-    int fd;
-    uint8_t *bytes;
-    size_t length, room;
-};
-
-struct run {
-    struct queue line, monitor, gdb, terminal;
-    int gdb_listener; // -1: none
-    int signals;
-    bool input_open; // standard input
-    bool to_monitor; // what is typed goes to QEMU's monitor
-    struct terminal_keys keys;
-    struct splitter splitter;
-    struct verdict verdict;
-    pid_t qemu;
-    int qemu_status;
-    bool ended;
-    enum exit_status forced;  // EXIT_TIMEOUT or EXIT_INTERRUPTED, else EXIT_DONE
-    struct timespec deadline; // of --timeout; tv_sec 0: none
-};
-
-static void queue_close(struct queue *queue)
-{
-    if (queue->fd > STDERR_FILENO)
-        close(queue->fd);
-    queue->fd = -1;
-    queue->length = 0;
-}
-
-static void queue_flush(struct queue *queue)
-{
-    size_t done = 0;
-    while (queue->fd >= 0 && done < queue->length) {
-        ssize_t n = write(queue->fd, queue->bytes + done, queue->length - done);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0 && errno == EAGAIN)
-            break;
-        if (n < 0) {
-            queue_close(queue);
-            return;
-        }
-        done += (size_t)n;
-    }
-    queue->length -= done;
-    memmove(queue->bytes, queue->bytes + done, queue->length);
-}
-
-static void queue_write(struct queue *queue, const uint8_t *bytes, size_t length)
-{
-    if (queue->fd < 0)
-        return;
-    if (queue->length + length > queue->room) {
-        queue->room = 2 * (queue->length + length);
-        queue->bytes = realloc(queue->bytes, queue->room);
-        if (!queue->bytes)
-            abort();
-    }
-    memcpy(queue->bytes + queue->length, bytes, length);
-    queue->length += length;
-    queue_flush(queue);
-}
-
-static void to_line(void *context, const uint8_t *bytes, size_t length)
-{
-    queue_write(&((struct run *)context)->line, bytes, length);
-}
-
-static void to_gdb(void *context, const uint8_t *bytes, size_t length)
-{
-    queue_write(&((struct run *)context)->gdb, bytes, length);
-}
-
-static void to_terminal(void *context, const uint8_t *bytes, size_t length)
-{
-    struct run *run = context;
-    verdict_console(&run->verdict, bytes, length);
-    queue_write(&run->terminal, bytes, length);
-}
-
-static const struct splitter_ends ends = {to_line, to_gdb, to_terminal};
-
-// Our own words, apart from what the machine says.
-static void note(const char *text)
-{
-    fprintf(stderr, "\r--- %s\n", text);
-}
-
-static void stop_qemu(struct run *run, enum exit_status why)
-{
-    if (run->forced == EXIT_DONE)
-        run->forced = why;
-    kill(run->qemu, SIGTERM);
-}
-
-static void typed(struct run *run, uint8_t byte)
-{
-    static const char send_break[] = "chardev-send-break uart0\n";
-    bool interactive = isatty(STDIN_FILENO);
-    switch (interactive ? terminal_key(&run->keys, byte) : TERMINAL_BYTE) {
-    case TERMINAL_BYTE:
-        if (run->to_monitor)
-            queue_write(&run->monitor, &byte, 1);
-        else
-            splitter_from_terminal(&run->splitter, &byte, 1);
-        break;
-    case TERMINAL_NOTHING:
-        break;
-    case TERMINAL_QUIT:
-        stop_qemu(run, EXIT_DONE);
-        break;
-    case TERMINAL_BREAK:
-        queue_write(&run->monitor, (const uint8_t *)send_break, sizeof(send_break) - 1);
-        break;
-    case TERMINAL_MONITOR:
-        run->to_monitor = !run->to_monitor;
-        note(run->to_monitor ? "QEMU's monitor; ^A c returns to the console" : "the console");
-        if (run->to_monitor)
-            queue_write(&run->monitor, (const uint8_t *)"\n", 1);
-        break;
-    case TERMINAL_HELP:
-        fputs(terminal_key_help, stderr);
-        break;
-    }
-}
-
-static void take_gdb(struct run *run)
-{
-    int fd = accept4(run->gdb_listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-    if (fd < 0)
-        return;
-    if (run->gdb.fd >= 0) { // one gdb at a time
-        close(fd);
-        return;
-    }
-    int yes = 1; // an acknowledgement and the reply behind it must not wait for one another
-    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof(yes));
-    run->gdb.fd = fd;
-    splitter_gdb_connected(&run->splitter);
-}
-
-static void lose_gdb(struct run *run)
-{
-    queue_close(&run->gdb);
-    if (splitter_stopped(&run->splitter))
-        note("gdb has gone; the machine is still stopped, a new gdb finds it as it is");
-}
-
-static void take_signal(struct run *run)
-{
-    struct signalfd_siginfo info;
-    if (read(run->signals, &info, sizeof(info)) != sizeof(info))
-        return;
-    if (info.ssi_signo != SIGCHLD)
-        stop_qemu(run, EXIT_INTERRUPTED);
-    else if (waitpid(run->qemu, &run->qemu_status, WNOHANG) == run->qemu)
-        run->ended = true;
-}
-
-// Reads once. Returns false at the end of the stream.
-static bool take(int fd, uint8_t *bytes, size_t size, size_t *length)
-{
-    ssize_t n = read(fd, bytes, size);
-    *length = n > 0 ? (size_t)n : 0;
-    return n > 0 || (n < 0 && (errno == EAGAIN || errno == EINTR));
-}
-
-static void take_input(struct run *run)
-{
-    uint8_t bytes[4096];
-    size_t length;
-    run->input_open = take(STDIN_FILENO, bytes, sizeof(bytes), &length);
-    for (size_t i = 0; i < length; i++)
-        typed(run, bytes[i]);
-}
-
-static void take_line(struct run *run)
-{
-    uint8_t bytes[16384];
-    size_t length;
-    if (!take(run->line.fd, bytes, sizeof(bytes), &length))
-        queue_close(&run->line);
-    splitter_from_line(&run->splitter, bytes, length);
-}
-
-static void take_monitor(struct run *run)
-{
-    uint8_t bytes[4096];
-    size_t length;
-    if (!take(run->monitor.fd, bytes, sizeof(bytes), &length))
-        queue_close(&run->monitor);
-    if (run->to_monitor)
-        queue_write(&run->terminal, bytes, length);
-}
-
-static void take_gdb_bytes(struct run *run)
-{
-    uint8_t bytes[16384];
-    size_t length;
-    bool more = take(run->gdb.fd, bytes, sizeof(bytes), &length);
-    splitter_from_gdb(&run->splitter, bytes, length);
-    if (!more)
-        lose_gdb(run);
-}
-
-// Milliseconds until the next thing that happens by itself; -1: nothing does.
-static int wait_ms(const struct run *run)
-{
-    int wait = splitter_holds(&run->splitter) ? IDLE_MS : -1;
-    if (run->deadline.tv_sec) {
-        struct timespec now;
-        clock_gettime(CLOCK_MONOTONIC, &now);
-        long left = (run->deadline.tv_sec - now.tv_sec) * 1000 +
-                    (run->deadline.tv_nsec - now.tv_nsec) / 1000000;
-        left = left < 0 ? 0 : left + 1;
-        if (wait < 0 || left < wait)
-            wait = (int)left;
-    }
-    return wait;
-}
-
-static bool is_overdue(const struct run *run)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return run->deadline.tv_sec && run->forced == EXIT_DONE &&
-           (now.tv_sec > run->deadline.tv_sec ||
-            (now.tv_sec == run->deadline.tv_sec && now.tv_nsec >= run->deadline.tv_nsec));
-}
-
-static struct pollfd watch(const struct queue *queue)
-{
-    short events = POLLIN | (queue->length ? POLLOUT : 0);
-    return (struct pollfd){.fd = queue->fd, .events = events};
-}
-
-static void serve(struct run *run)
-{
-    enum { LINE, MONITOR, GDB, LISTENER, SIGNALS, INPUT, WATCHED };
-    prctl(PR_SET_TIMERSLACK, 1000); // naps are not stretched
-    while (!run->ended || run->line.fd >= 0) {
-        if (splitter_in_reply(&run->splitter))
-            nanosleep(&(struct timespec){.tv_nsec = PACKET_NAP_NS}, NULL);
-        struct pollfd fds[WATCHED] = {
-            [LINE] = watch(&run->line),
-            [MONITOR] = watch(&run->monitor),
-            [GDB] = watch(&run->gdb),
-            [LISTENER] = {.fd = run->gdb_listener, .events = POLLIN},
-            [SIGNALS] = {.fd = run->signals, .events = POLLIN},
-            [INPUT] = {.fd = run->input_open ? STDIN_FILENO : -1, .events = POLLIN},
-        };
-        if (poll(fds, WATCHED, wait_ms(run)) == 0)
-            splitter_idle(&run->splitter);
-        if (is_overdue(run))
-            stop_qemu(run, EXIT_TIMEOUT);
-
-        queue_flush(&run->line);
-        queue_flush(&run->monitor);
-        queue_flush(&run->gdb);
-        if (fds[LINE].revents & (POLLIN | POLLHUP | POLLERR))
-            take_line(run);
-        if (fds[MONITOR].revents & (POLLIN | POLLHUP | POLLERR))
-            take_monitor(run);
-        if (fds[GDB].revents & (POLLIN | POLLHUP | POLLERR))
-            take_gdb_bytes(run);
-        if (fds[LISTENER].revents)
-            take_gdb(run);
-        if (fds[SIGNALS].revents)
-            take_signal(run);
-        if (fds[INPUT].revents)
-            take_input(run);
-    }
-    splitter_idle(&run->splitter);
-}
-
 // -- beginning and end ----------------------------------------------------------------------------
 
 static struct error *listen_for_gdb(unsigned port, bool chosen, int *listener)
@@ -473,17 +183,18 @@ static struct error *listen_for_gdb(unsigned port, bool chosen, int *listener)
     char line[96];
     snprintf(line, sizeof(line), "gdb: target remote 127.0.0.1:%u   keys: ^A h",
              ntohs(address.sin_port));
-    note(line);
+    relay_note(line);
     return NULL;
 }
 
-static struct error *start_qemu(struct run *run, const struct words *words, const int child_fds[2])
+static struct error *start_qemu(struct relay *relay, const struct words *words,
+                                const int child_fds[2])
 {
     pid_t parent = getpid();
-    run->qemu = fork();
-    if (run->qemu < 0)
+    relay->qemu = fork();
+    if (relay->qemu < 0)
         return error_errno("cannot start %s", words->at[0]);
-    if (run->qemu > 0)
+    if (relay->qemu > 0)
         return NULL;
     sigset_t none;
     sigemptyset(&none);
@@ -502,22 +213,22 @@ static struct error *start_qemu(struct run *run, const struct words *words, cons
     _exit(127);
 }
 
-static void set_deadline(struct run *run, unsigned timeout_s)
+static void set_deadline(struct relay *relay, unsigned timeout_s)
 {
     if (!timeout_s)
         return;
-    clock_gettime(CLOCK_MONOTONIC, &run->deadline);
-    run->deadline.tv_sec += timeout_s;
+    clock_gettime(CLOCK_MONOTONIC, &relay->deadline);
+    relay->deadline.tv_sec += timeout_s;
 }
 
-static enum exit_status run_status(const struct run *run)
+static enum exit_status run_status(const struct relay *relay)
 {
-    enum exit_status told = verdict_status(&run->verdict);
+    enum exit_status told = verdict_status(&relay->verdict);
     if (told == EXIT_PANICKED)
         return told;
-    if (run->forced != EXIT_DONE)
-        return run->forced;
-    bool clean = WIFEXITED(run->qemu_status) && WEXITSTATUS(run->qemu_status) == 0;
+    if (relay->forced != EXIT_DONE)
+        return relay->forced;
+    bool clean = WIFEXITED(relay->qemu_status) && WEXITSTATUS(relay->qemu_status) == 0;
     return told == EXIT_DONE && !clean ? EXIT_FAILED : told;
 }
 
@@ -534,8 +245,9 @@ static int watch_signals(void)
     return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 
-static struct error *run_machine(struct run *run, const struct run_options *options, bool debugger,
-                                 unsigned port, const struct machine *machine, struct words *words)
+static struct error *run_machine(struct relay *relay, const struct run_options *options,
+                                 bool debugger, unsigned port, const struct machine *machine,
+                                 struct words *words)
 {
     bool shared = !strcmp(options->line, "uart0");
     int line[2], monitor[2];
@@ -543,25 +255,25 @@ static struct error *run_machine(struct run *run, const struct run_options *opti
         socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, monitor) < 0)
         return error_errno("cannot make a socket pair");
     if (debugger && shared) {
-        struct error *error = listen_for_gdb(port, options->gdb, &run->gdb_listener);
+        struct error *error = listen_for_gdb(port, options->gdb, &relay->gdb_listener);
         if (error)
             return error;
     }
     add_wiring(machine, debugger && !shared ? port : 0, line[1], monitor[1], words);
-    run->signals = watch_signals();
+    relay->signals = watch_signals();
     const int child_fds[2] = {line[1], monitor[1]};
-    struct error *error = start_qemu(run, words, child_fds);
+    struct error *error = start_qemu(relay, words, child_fds);
     if (error)
         return error;
     close(line[1]);
     close(monitor[1]);
     fcntl(line[0], F_SETFL, O_NONBLOCK);
     fcntl(monitor[0], F_SETFL, O_NONBLOCK);
-    run->line.fd = line[0];
-    run->monitor.fd = monitor[0];
-    set_deadline(run, options->timeout_s);
+    relay->line.fd = line[0];
+    relay->monitor.fd = monitor[0];
+    set_deadline(relay, options->timeout_s);
     terminal_raw();
-    serve(run);
+    relay_serve(relay);
     terminal_restore();
     return NULL;
 }
@@ -594,15 +306,12 @@ static struct error *run_command(int argc, char **argv, enum exit_status *status
         words_free(&words);
         return error;
     }
-    static struct run run = {.line.fd = -1, .monitor.fd = -1, .gdb.fd = -1, .gdb_listener = -1};
-    run.terminal.fd = STDOUT_FILENO;
-    run.input_open = true;
-    splitter_init(&run.splitter, &ends, &run);
-    verdict_init(&run.verdict);
-    error = run_machine(&run, &options, debugger, port, machine, &words);
+    static struct relay relay; // its packets are large
+    relay_init(&relay);
+    error = run_machine(&relay, &options, debugger, port, machine, &words);
     words_free(&words);
     if (!error)
-        *status = run_status(&run);
+        *status = run_status(&relay);
     return error;
 }
 
