@@ -5,7 +5,8 @@
 
 #include "fathom/commands.h"
 
-static const struct command *const commands[] = {&command_run, &command_gdb, &command_index};
+static const struct command *const commands[] = {&command_run, &command_gdb, &command_addr2line,
+                                               &command_index};
 #define COMMAND_COUNT (sizeof(commands) / sizeof(*commands))
 
 static const struct command *find(const char *name)

@@ -207,12 +207,6 @@ static struct sym_cursor stream_at(const struct sym_index *index, enum index_par
     return cursor;
 }
 
-static int64_t read_signed(struct sym_cursor *cursor)
-{
-    uint64_t value = sym_read_uleb(cursor);
-    return (int64_t)(value >> 1 ^ -(value & 1));
-}
-
 static const char *string_at(const struct sym_index *index, uint64_t offset)
 {
     struct sym_bytes strings = index->parts[INDEX_STRINGS];
@@ -332,18 +326,72 @@ static struct sym_cursor block_at(const struct sym_index *index, enum index_part
     return cursor;
 }
 
+// Lookups spend their time in reading blocks of segments and lines, and a processor cannot guess
+// how long a number is. So these are read without asking: eight bytes at once, of which the number
+// is the first ones, and without looking for the end: the block is copied in front of enough zeros
+// where the stream ends too soon for that.
+#define NUMBER_BYTES_MAX 8
+#define ROW_BYTES_MAX    (1 + 5 * NUMBER_BYTES_MAX)
+#define BLOCK_BYTES_MAX  (INDEX_BLOCK * ROW_BYTES_MAX + NUMBER_BYTES_MAX)
+
+struct block_copy {
+    uint8_t bytes[BLOCK_BYTES_MAX];
+};
+
+static const uint8_t *whole_block(const struct sym_cursor *cursor, struct block_copy *copy)
+{
+    size_t left = sym_cursor_left(cursor);
+    if (__builtin_expect(left >= BLOCK_BYTES_MAX, 1))
+        return cursor->at;
+    memset(copy->bytes, 0, sizeof(copy->bytes));
+    if (left)
+        memcpy(copy->bytes, cursor->at, left);
+    return copy->bytes;
+}
+
+// A number of at most eight bytes, and how many they are.
+static inline uint64_t number_at(const uint8_t *at, unsigned *bytes)
+{
+    uint64_t word;
+    memcpy(&word, at, sizeof(word));
+    word = le64toh(word);
+    uint64_t ends = ~word & UINT64_C(0x8080808080808080);
+    ends |= (uint64_t)(ends == 0) << 63; // too long, in a damaged file
+    *bytes = ((unsigned)__builtin_ctzll(ends) >> 3) + 1;
+    word &= (ends ^ (ends - 1)) & UINT64_C(0x7f7f7f7f7f7f7f7f);
+    // Squeezes out the bits that say whether it goes on: from 7 in 8 to 14 in 16 to 28 in 32.
+    word = (word & UINT64_C(0x007f007f007f007f)) | (word & UINT64_C(0x7f007f007f007f00)) >> 1;
+    word = (word & UINT64_C(0x00003fff00003fff)) | (word & UINT64_C(0x3fff00003fff0000)) >> 2;
+    return (word & UINT64_C(0x0fffffff)) | (word & UINT64_C(0x0fffffff00000000)) >> 4;
+}
+
+static inline uint64_t next_number(const uint8_t **at)
+{
+    unsigned bytes;
+    uint64_t number = number_at(*at, &bytes);
+    *at += bytes;
+    return number;
+}
+
+static inline uint32_t next_signed(const uint8_t **at)
+{
+    uint64_t number = next_number(at);
+    return (uint32_t)(number >> 1 ^ -(number & 1));
+}
+
 static uint32_t node_at(const struct sym_index *index, uint32_t position)
 {
     size_t number = block_before(index, INDEX_SEGMENT_BLOCKS, position);
     if (!number)
         return 0;
-    uint32_t low;
+    uint32_t low, node = 0, next = 0;
     uint64_t count;
     struct sym_cursor cursor = block_at(index, INDEX_SEGMENT_BLOCKS, number - 1, &low, &count);
-    uint32_t node = 0, next = 0;
+    struct block_copy copy;
+    const uint8_t *at = whole_block(&cursor, &copy);
     for (; count; count--) {
-        low += (uint32_t)sym_read_uleb(&cursor);
-        next += (uint32_t)read_signed(&cursor);
+        low += (uint32_t)next_number(&at);
+        next += next_signed(&at);
         if (low > position)
             break;
         node = next;
@@ -352,42 +400,46 @@ static uint32_t node_at(const struct sym_index *index, uint32_t position)
 }
 
 struct line {
-    uint64_t file;
-    uint32_t line, column, discriminator;
+    uint32_t file, line, column, discriminator;
 };
 
-static bool line_in_block(const struct sym_index *index, size_t number, uint32_t position,
-                          struct line *found)
-{
-    uint32_t low;
-    uint64_t count;
-    struct sym_cursor cursor = block_at(index, INDEX_LINE_BLOCKS, number, &low, &count);
-    struct line line = {0};
-    *found = line;
-    for (; count; count--) {
-        uint8_t flags = sym_read_u8(&cursor);
-        uint32_t step = flags >> INDEX_LINE_STEP_SHIFT;
-        if (step == INDEX_LINE_STEP_LONG)
-            step += (uint32_t)sym_read_uleb(&cursor);
-        low += step;
-        if (low > position)
-            break;
-        line.line += (uint32_t)read_signed(&cursor);
-        if (flags & INDEX_LINE_FILE)
-            line.file += (uint64_t)read_signed(&cursor);
-        if (flags & INDEX_LINE_COLUMN)
-            line.column = (uint32_t)sym_read_uleb(&cursor);
-        line.discriminator =
-            flags & INDEX_LINE_DISCRIMINATOR ? (uint32_t)sym_read_uleb(&cursor) : 0;
-        *found = line;
-    }
-    return found->file || found->line;
-}
-
+// The last row at or before a position; false: it is of no line.
 static bool line_at(const struct sym_index *index, uint32_t position, struct line *found)
 {
     size_t number = block_before(index, INDEX_LINE_BLOCKS, position);
-    return number && line_in_block(index, number - 1, position, found);
+    *found = (struct line){0};
+    if (!number)
+        return false;
+    uint32_t low;
+    uint64_t count;
+    struct sym_cursor cursor = block_at(index, INDEX_LINE_BLOCKS, number - 1, &low, &count);
+    struct block_copy copy;
+    const uint8_t *at = whole_block(&cursor, &copy);
+    struct line line = {0};
+    for (; count; count--) {
+        unsigned flags = *at++, bytes;
+        uint32_t step = flags >> INDEX_LINE_STEP_SHIFT;
+        if (step == INDEX_LINE_STEP_LONG)
+            step += (uint32_t)next_number(&at);
+        low += step;
+        if (low > position)
+            break;
+        line.line += next_signed(&at);
+        // Read in any case, and used or not: again nothing to guess.
+        uint64_t file = number_at(at, &bytes);
+        bool has = flags & INDEX_LINE_FILE;
+        line.file += has ? (uint32_t)(file >> 1 ^ -(file & 1)) : 0;
+        at += has ? bytes : 0;
+        uint64_t column = number_at(at, &bytes);
+        has = flags & INDEX_LINE_COLUMN;
+        line.column = has ? (uint32_t)column : line.column;
+        at += has ? bytes : 0;
+        line.discriminator = 0;
+        if (flags & INDEX_LINE_DISCRIMINATOR)
+            line.discriminator = (uint32_t)next_number(&at);
+        *found = line;
+    }
+    return found->file || found->line;
 }
 
 // -- frames ---------------------------------------------------------------------------------------
@@ -421,7 +473,7 @@ static bool add_frames(const struct sym_index *index, uint32_t node, struct line
         if (!(function & 1))
             break;
         uint64_t back = sym_read_uleb(&cursor), file = sym_read_uleb(&cursor);
-        where = (struct line){.file = file >> 1};
+        where = (struct line){.file = (uint32_t)(file >> 1)};
         where.line = (uint32_t)sym_read_uleb(&cursor);
         where.column = (uint32_t)sym_read_uleb(&cursor);
         where.discriminator = file & 1 ? (uint32_t)sym_read_uleb(&cursor) : 0;
@@ -588,7 +640,8 @@ struct error *sym_index_lookup(struct sym_index *index, struct sym_place place,
     uint32_t node = node_at(index, position);
     struct line line = {0};
     bool known = line_at(index, position, &line);
-    find_symbol(index, section, position, &result->symbol);
+    if (!node || !result->symbol_in_need)
+        find_symbol(index, section, position, &result->symbol);
     bool well = true;
     if (node) {
         well = add_frames(index, node, line, result);

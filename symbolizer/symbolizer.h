@@ -59,6 +59,8 @@ struct sym_symbol {
 // Frames go from the innermost inlined call to the function itself. Strings live as long as the
 // module; the array is the result's own and is valid until it is used for another lookup or ended.
 struct sym_result {
+    bool symbol_in_need; // set by the caller: the symbol is looked for only where no function is
+                         // known, which is faster
     const struct sym_frame *frames;
     size_t count;             // 0: nothing is known, perhaps but for the symbol
     struct sym_symbol symbol; // the ELF symbol at the address or the nearest below it, even past
