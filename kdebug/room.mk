@@ -22,3 +22,11 @@ unit.kdebug_step_riscv64.cflags  := -Ikdebug/arch/riscv64
 unit.kdebug_step_aarch64.sources := tests/unit/kdebug_step_aarch64_test.c \
     kdebug/arch/aarch64/step.c kdebug/atomic.c
 unit.kdebug_step_aarch64.cflags  := -Ikdebug/arch/aarch64
+
+# The capsule's writer, against other implementations of what it is made of.
+unit.tests += kdebug_capsule
+unit.kdebug_capsule.sources := tests/unit/kdebug_capsule_test.c kdebug/capsule_lines.c kdebug/pack.c \
+    kdebug/kept.c kdebug/text.c
+unit.kdebug_capsule.cflags  := -Ikdebug/arch/x86_64 -isystem $(BUILD)/lz4
+unit.kdebug_capsule.libs    := -llz4 -lz
+$(BUILD)/host/unit/kdebug_capsule_test: $(BUILD)/lz4/lz4.c

@@ -255,8 +255,9 @@ struct kd_capsule_withheld {
 } KD_CAPSULE_PACKED;
 KD_CAPSULE_SIZE(kd_capsule_withheld, 24);
 
-// TEXT: a part of a text that the kernel says of itself. Names in use: "log" (the last lines, as
-// dmesg shows them), "locks" (who holds which lock), "interrupts" (counts by source and CPU).
+// TEXT: a part of a text that the kernel says of itself: "log" is the last lines of its log, any
+// other name a command of its shell and what that printed ("locks": who holds which lock; "irq":
+// interrupts by source and CPU).
 struct kd_capsule_text {
     char name[16];
     uint32_t offset; // of this part; parts come in order, and the last one may be missing

@@ -4,7 +4,7 @@
 kernel.sources += kernel/mm/boot_alloc.c kernel/mm/page.c kernel/mm/mapping.c kernel/mm/vmap.c \
     kernel/mm/slab.c kernel/mm/kmalloc.c kernel/mm/report.c kernel/mm/mem_command.c \
     kernel/mm/page_test.c kernel/mm/slab_test.c kernel/mm/mapping_test.c kernel/mm/stress.c \
-    kernel/mm/secret.c \
+    kernel/mm/secret.c kernel/mm/secret_test.c \
     $(if $(filter kasan,$(CONFIG)),kernel/mm/kasan.c kernel/mm/kasan_test.c)
 plain.sources  += kernel/mm/boot_alloc.c kernel/mm/mapping.c kernel/mm/kasan.c kernel/mm/secret.c
 

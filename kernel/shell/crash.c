@@ -8,6 +8,7 @@
 #include "kernel/lib/base.h"
 #include "kernel/log/log.h"
 #include "kernel/mm/kmalloc.h"
+#include "kernel/mm/secret.h"
 #include "kernel/panic.h"
 #include "kernel/sched/thread.h"
 #include "kernel/shell/command.h"
@@ -107,6 +108,52 @@ static void crash_use_after_free(void)
         kfree(kmalloc(64));
 }
 
+// What a capsule must not hold, and with the same means some bait that it must: `crash secrets
+// SEED` for a test that knows the seed, and so the values. Each is two numbers of a sequence
+// (splitmix64).
+#define SECRETS 64
+#define BAIT    4
+static uint64_t secret_seed;
+
+struct secret {
+    volatile uint64_t half[2];
+};
+
+static __noinline void plant(struct secret *at, unsigned number)
+{
+    for (unsigned i = 0; i < ARRAY_SIZE(at->half); i++) {
+        uint64_t mix = secret_seed + (2 * number + i + 1) * UINT64_C(0x9e3779b97f4a7c15);
+        mix = (mix ^ mix >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
+        mix = (mix ^ mix >> 27) * UINT64_C(0x94d049bb133111eb);
+        at->half[i] = mix ^ mix >> 31;
+    }
+}
+
+static struct secret static_secrets[SECRETS / 2] __secret;
+static struct secret static_bait[BAIT / 2];
+
+static void crash_secrets(void)
+{
+    struct secret on_stack[SECRETS / 4] = {0}, bait_on_stack[BAIT / 2] = {0};
+    struct secret *volatile on_heap[SECRETS / 4];
+    struct secret *volatile pointers[] = {static_secrets, static_bait};
+    secret_mark(on_stack, sizeof on_stack);
+    unsigned number = 0;
+    for (unsigned i = 0; i < ARRAY_SIZE(static_secrets); i++)
+        plant(&static_secrets[i], number++);
+    for (unsigned i = 0; i < ARRAY_SIZE(on_stack); i++)
+        plant(&on_stack[i], number++);
+    for (unsigned i = 0; i < ARRAY_SIZE(on_heap); i++)
+        if ((on_heap[i] = secret_alloc(sizeof *on_heap[i])))
+            plant(on_heap[i], number++);
+    // Last, so that what is left over in registers is bait.
+    for (unsigned i = 0; i < ARRAY_SIZE(static_bait); i++)
+        plant(&static_bait[i], number++);
+    for (unsigned i = 0; i < ARRAY_SIZE(bait_on_stack); i++)
+        plant(&bait_on_stack[i], number++);
+    panic("%u secrets and bait planted at %p", number, (void *)pointers[1]);
+}
+
 static const struct crash crashes[] = {
     {"null", "write through a null pointer", crash_null},
     {"jump", "call a wild address", crash_jump},
@@ -117,6 +164,8 @@ static const struct crash crashes[] = {
     {"lockorder", "take two locks in the wrong order", crash_lock_order},
     {"hang", "spin with interrupts off until hang_on is cleared by a debugger", crash_hang},
     {"uaf", "write to freed memory", crash_use_after_free},
+    {"secrets", "panic with 64 secrets about, which follow from a number: crash secrets N",
+     crash_secrets},
 };
 
 static void crash_thread(void *argument)
@@ -128,7 +177,10 @@ static void crash_thread(void *argument)
 
 static int crash_run(struct command_call *call)
 {
-    for (size_t i = 0; i < ARRAY_SIZE(crashes) && call->argc == 2; i++) {
+    secret_seed = 0;
+    for (const char *at = call->argc == 3 ? call->argv[2] : ""; *at >= '0' && *at <= '9'; at++)
+        secret_seed = secret_seed * 10 + (uint64_t)(*at - '0');
+    for (size_t i = 0; i < ARRAY_SIZE(crashes) && call->argc >= 2; i++) {
         if (strcmp(call->argv[1], crashes[i].kind) != 0)
             continue;
         struct thread *thread;

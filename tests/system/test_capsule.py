@@ -1,0 +1,248 @@
+# SPDX-License-Identifier: MIT
+"""The panic report's bounds, and the capsule behind it, read by a decoder that shares no code with
+the kernel (tests/harness/capsule.py): it says what the report, gdb and the ELF say, keeps secrets and
+canaries to itself, loses no more than a block with a line, and is there after a warm reboot.
+"""
+import re
+import subprocess
+
+import pytest
+
+from harness.capsule import CANARY, SECRET, Capsule, Lines
+
+REPORT_BYTES_MAX = 23000  # 2 s at 115200 baud, ten bits a byte
+REBOOTS = ("-action", "reboot=reset")
+MEMORY_STACK = 1
+CPU_STOPPED = 1
+# Registers that tell of the present, not of the moment of the stop.
+MOVING = {"sip", "time", "cycle", "instret", "cntvct_el0", "cr8", "dr6", "dr7"}
+
+
+def wait_capsule(machine):
+    machine.wait_for(r"^begin panic capsule ")
+    machine.wait_for(r"^end panic capsule .*\n")
+
+
+def crash(machine, kind):
+    """Crashes a machine and returns what its console says from there on."""
+    machine.type(f"crash {kind}\n")
+    machine.wait_for(r"^PANIC: ")
+    wait_capsule(machine)
+    return machine.console.text[machine.console.text.index("PANIC: "):]
+
+
+def report_of(text):
+    return text[:text.index("end of panic report\n") + len("end of panic report\n")]
+
+
+_texts = {}
+
+
+@pytest.fixture
+def text(arch, request):
+    """What a panic prints; one machine serves all tests that only read it."""
+    if arch not in _texts:
+        start = request.getfixturevalue("start")
+        _texts[arch] = crash(start(gdb=False, append="panic=poweroff").boot(), "null")
+    return _texts[arch]
+
+
+def build_id(elf):
+    notes = subprocess.run(["readelf", "-n", elf], capture_output=True, text=True, check=True).stdout
+    return re.search(r"Build ID: ([0-9a-f]+)", notes)[1]
+
+
+def test_the_capsule_says_what_the_report_says(start):
+    machine = start(gdb=False, append="panic=poweroff").boot()
+    text = crash(machine, "null")
+    report = report_of(text)
+    capsule = Capsule(text)
+    assert not capsule.lines.bad and capsule.spoiled == 0
+    assert capsule.summary[0] == len(capsule.blocks)
+    end = re.search(r"^end panic capsule ([0-9a-f]{8}) (\d+)$", text, re.M)
+    assert int(end[2]) == len(capsule.lines.good)
+    assert {ident for ident, _ in capsule.blocks.values()} == {int(end[1], 16)}
+
+    told = capsule.machine
+    assert told["reason"] == re.match("PANIC: (.*)", text)[1]
+    assert told["build_id"] == build_id(machine.kernel)
+    assert told["build_id"] == re.search("build-id ([0-9a-f]{40})", report)[1]
+    where = re.search(r"^cpu (\d+) thread (\d+) \(crash\)", report, re.M)
+    assert (told["cpu"], told["thread"]) == (int(where[1]), int(where[2]))
+    assert told["trap_name"] == re.search("^trap: ([^,]*),", report, re.M)[1]
+    assert told["trap_address"] == 8
+
+    registers = capsule.registers[told["thread"]][1]
+    shown = dict(re.findall(r"\b([a-z]\w*) +([0-9a-f]{16})\b",
+                            report[:report.index(where[0], report.index(where[0]) + 1)]))
+    assert len(shown) >= 20
+    for name, value in shown.items():
+        if name not in ("x", "trap"):
+            assert registers[name] == int(value, 16), name
+
+    for cpu, thread, name in re.findall(r"^cpu (\d+) thread (\d+) \((\w+)\):$", report, re.M):
+        assert capsule.cpus[int(cpu)][1] == int(thread)
+        assert capsule.threads[int(thread)]["name"] == name
+    assert {"crash", "shell", "reaper"} <= {t["name"] for t in capsule.threads.values()}
+    assert report.split("last log lines:\n")[1].split("end of")[0] in capsule.texts["log"].decode()
+    assert capsule.texts["locks"].decode().endswith("held\n")
+    assert "uart0" in capsule.texts["irq"].decode()
+
+
+def test_every_thread_has_its_live_stack(text):
+    capsule = Capsule(text)
+    for ident, (_, registers) in capsule.registers.items():
+        thread = capsule.threads[ident]
+        sp = registers.get("sp", registers.get("rsp"))
+        assert thread["low"] <= sp <= thread["high"]
+        assert None not in capsule.read(sp, thread["high"] - sp), thread["name"]
+
+
+def test_memory_and_registers_are_what_gdb_reads(start, debug):
+    """The machine stands in its debugger after the panic; gdb attaches only then."""
+    machine = start().boot()
+    capsule = Capsule(crash(machine, "null"))
+    gdb = debug(machine)
+    withheld = {address + n for address, size, _ in capsule.withheld for n in range(size)}
+    thread = capsule.threads[capsule.machine["thread"]]
+    compared = 0
+    for address, (kind, data) in sorted(capsule.memory.items()):
+        if kind != MEMORY_STACK and not thread["low"] <= address < thread["high"]:
+            continue
+        shown = gdb.command(f"x/{len(data)}xb {address:#x}")
+        seen = [int(byte, 16) for byte in re.findall(r"\t0x([0-9a-f]{2})", shown)]
+        for n, byte in enumerate(seen):
+            if address + n not in withheld:
+                assert byte == data[n], f"{address + n:#x}"
+                compared += 1
+    assert compared > 500
+    numbers = {int(ident): number for number, ident in
+               re.findall(r"^[* ]+(\d+) +Thread (\d+) ", gdb.command("info threads"), re.M)}
+    for flags, ident, _ in capsule.cpus.values():
+        if not flags & CPU_STOPPED:
+            continue
+        gdb.command(f"thread {numbers[ident]}")
+        for name, value in capsule.registers[ident][1].items():
+            if name not in MOVING:
+                assert gdb.register(name) == value, (ident, name)
+
+
+# -- secrets ----------------------------------------------------------------------------------
+
+def secret(seed, number):
+    """The kernel's own sequence: splitmix64, two numbers each."""
+    result = b""
+    for n in (2 * number + 1, 2 * number + 2):
+        mix = (seed + n * 0x9e3779b97f4a7c15) & (1 << 64) - 1
+        mix = (mix ^ mix >> 30) * 0xbf58476d1ce4e5b9 & (1 << 64) - 1
+        mix = (mix ^ mix >> 27) * 0x94d049bb133111eb & (1 << 64) - 1
+        result += (mix ^ mix >> 31).to_bytes(8, "little")
+    return result
+
+
+def test_secrets_and_canaries_stay_out(start, debug):
+    """64 secrets in a section, on a stack and on the heap, with pointers to all of them where the
+    capsule looks; bait planted the same way without a mark shows that they would be found."""
+    seed = 2026112221
+    machine = start().boot()
+    text = crash(machine, f"secrets {seed}")
+    assert "68 secrets" in text
+    capsule = Capsule(text)
+    everything = capsule.raw()
+    values = [secret(seed, n) for n in range(68)]
+    assert sum(value in everything for value in values[64:]) == 4, "the bait is not there"
+    for number, value in enumerate(values[:64]):
+        for half in (value[:8], value[8:]):
+            assert half not in everything, f"secret {number}"
+            assert half[::-1].hex() not in text and half.hex() not in text, f"secret {number}"
+    assert any(reason == SECRET for _, _, reason in capsule.withheld)
+
+    # Canaries: gdb still sees them, the capsule has zeroes in their place.
+    gdb = debug(machine)
+    canaries = [gdb.evaluate(f"cpus[{n}].current->stack_canary") for n in range(4)]
+    for address, size, reason in capsule.withheld:
+        if reason == CANARY:
+            assert capsule.read(address, size) == [0] * size
+            canaries.append(gdb.evaluate(f"*(unsigned long *){address:#x}"))
+    assert len(set(canaries)) >= 4 and 0 not in canaries
+    for canary in canaries:
+        assert canary.to_bytes(8, "little") not in everything
+
+
+# -- lines ------------------------------------------------------------------------------------
+
+def test_a_lost_line_costs_its_block(text):
+    whole = Capsule(text)
+    lines = text.splitlines(keepends=True)
+    places = [n for n, line in enumerate(lines) if line.startswith("~")]
+    for place in (places[0], places[1], places[len(places) // 2], places[-2], places[-1]):
+        without = Capsule("".join(lines[:place] + lines[place + 1:]))
+        assert len(whole.blocks) - len(without.blocks) == 1
+        flipped = lines[place][:20] + ("A" if lines[place][20] != "A" else "B") + lines[place][21:]
+        damaged = Capsule("".join(lines[:place] + [flipped] + lines[place + 1:]))
+        assert len(damaged.lines.bad) == 1
+        assert damaged.blocks == without.blocks
+        for capsule in (without, damaged):
+            assert capsule.machine["reason"] == whole.machine["reason"]
+            assert len(capsule.rows) == len(whole.rows)
+            assert capsule.registers.keys() >= {thread for _, thread, _ in whole.cpus.values()}
+
+
+def test_lines_are_found_behind_prefixes(text):
+    noisy = "".join(f"[  12.345678] host> {line}\r\n" for line in text.splitlines())
+    assert Capsule(noisy).blocks == Capsule(text).blocks
+
+
+def test_no_line_is_longer_than_a_terminal_takes(text):
+    assert max(len(line) for line in text[text.index("begin panic"):].splitlines()) <= 120
+
+
+# -- bounds -----------------------------------------------------------------------------------
+
+def on_the_line(report):
+    return len(report.encode()) + report.count("\n")
+
+
+@pytest.mark.parametrize("kind", ["stack", "null"])
+def test_the_report_is_out_in_two_seconds_on_eight_cpus(start, kind):
+    machine = start(gdb=False, cpus=8, append="panic=poweroff panic.capsule=4096").boot()
+    report = report_of(crash(machine, kind))
+    assert len(re.findall(r"^cpu \d thread \d+ .*:$", report, re.M)) == 8
+    assert on_the_line(report) <= REPORT_BYTES_MAX
+
+
+def test_the_budget_is_kept(start):
+    machine = start(gdb=False, append="panic=poweroff panic.capsule=4096").boot()
+    capsule = Capsule(crash(machine, "null"))
+    assert sum(len(data) for _, data in capsule.memory.values()) == capsule.summary[4] <= 4096
+    assert capsule.machine["budget"] == 4096
+
+
+def test_without_a_budget_there_is_no_capsule(start):
+    machine = start(gdb=False, append="panic=poweroff panic.capsule=0").boot()
+    machine.type("crash null\n")
+    machine.wait_for("^end of panic report\n")
+    machine.exit_status()
+    assert not Lines(machine.console.text).good
+
+
+# -- over a reboot ----------------------------------------------------------------------------
+
+@pytest.mark.parametrize("way", ["kernel", "reset"])
+def test_the_next_boot_offers_it(start, way):
+    """Rebooted by the kernel itself, and by a reset from outside while it stands halted."""
+    action = "reboot" if way == "kernel" else "halt"
+    machine = start(gdb=False, append=f"panic={action}", extra=REBOOTS).boot()
+    text = crash(machine, "null")
+    if way == "reset":
+        machine.wait_for("^halted\n")
+        machine.qmp("system_reset")
+    reason = machine.wait_for(r"warning: an earlier run panicked: (.*); ")[1]
+    assert text.startswith(f"PANIC: {reason}\n")
+    machine.boot()
+    assert machine.command("panic").strip() + "\n" == report_of(text)
+    again = Capsule(machine.command("panic capsule"))
+    assert again.blocks == Capsule(text).blocks
+    machine.command("panic clear")
+    assert "no panic is kept" in machine.command("panic")
+    machine.command("mem")  # the allocators work around it
