@@ -6,7 +6,7 @@
 #include "fathom/commands.h"
 
 static const struct command *const commands[] = {&command_run, &command_gdb, &command_addr2line,
-                                               &command_index};
+                                                 &command_index, &command_decode};
 #define COMMAND_COUNT (sizeof(commands) / sizeof(*commands))
 
 static const struct command *find(const char *name)

@@ -2,9 +2,8 @@
 # The fathom command, on the host.
 fathom.includes := fathom base symbolizer
 
-host.sources += $(addprefix fathom/,main.c addr2line.c address_text.c gdb.c index.c machine.c options.c relay.c \
-    run.c splitter.c \
-    terminal.c verdict.c)
+host.sources += $(addprefix fathom/,main.c addr2line.c address_text.c decode.c gdb.c index.c machine.c \
+    options.c relay.c run.c splitter.c terminal.c verdict.c)
 
 unit.tests += fathom_splitter fathom_verdict fathom_options
 unit.fathom_splitter.sources := tests/unit/fathom_splitter_test.c fathom/splitter.c

@@ -36,3 +36,11 @@ unit.tests += sym_capsule
 unit.sym_capsule.sources := tests/unit/sym_capsule_test.c tests/unit/capsule_writer.c \
     $(symbolizer.capsule) $(symbolizer.serve) $(symbolizer.elf) base/error.c $(gdbstub.sources)
 unit.sym_capsule.libs := -llz4 -lzstd -lz
+
+# Panic texts: reading, looking up, writing.
+symbolizer.report := $(addprefix symbolizer/report/,arena.c cursor.c disassembly.c format.c \
+    format_fathom.c format_freebsd.c format_linux.c format_redox.c format_zircon.c images.c \
+    line.c reader.c riscv_disassembly.c source.c title.c write_html.c write_json.c write_text.c \
+    writers.c)
+host.sources += $(symbolizer.report)
+host.libs    += -lcapstone -ljansson -lnettle

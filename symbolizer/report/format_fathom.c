@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: MIT
+// The panic report of our own kernel (kdebug/panic.c): registers as "name value", a stack for each
+// CPU, the end of the log, and a last line.
+#include <elf.h>
+#include <string.h>
+
+#include "symbolizer/report/format.h"
+
+// "cpu 0 thread 7 (crash), Fathom 0.1.0, up 3.315810 s"
+static enum report_verdict where(struct report_parser *parser, const struct report_match *match)
+{
+    struct report *report = parser->report;
+    struct report_cursor cpu = report_span_cursor(match->captures[0]);
+    report->cpu = (int)report_decimal(&cpu);
+    report->task = report_copy(parser, match->captures[2]);
+    struct report_cursor system = report_span_cursor(match->captures[3]);
+    report->os = report_copy(parser, report_word(&system));
+    report_skip_spaces(&system);
+    report->version = report_copy(parser, report_word(&system));
+    struct report_cursor up = report_span_cursor(match->captures[4]);
+    uint64_t seconds = report_decimal(&up);
+    report_expect(&up, ".");
+    uint64_t micros = report_decimal(&up);
+    if (!up.failed) {
+        report->clock = REPORT_CLOCK_BOOT;
+        report->time_s = (double)seconds + (double)micros / 1e6;
+    }
+    return REPORT_PART;
+}
+
+// "cpu 1 thread 4 (cpu1):", behind which its frames follow
+static enum report_verdict stack(struct report_parser *parser, const struct report_match *match)
+{
+    struct report *report = parser->report;
+    report->in_trace = true;
+    struct report_span title = {parser->line->body.at,
+                                (size_t)(match->rest.at - parser->line->body.at - 1)};
+    // The one that panicked comes first.
+    report_add_stack(parser, report->first_stack.count ? report_copy(parser, title) : NULL);
+    return REPORT_PART;
+}
+
+// "#0 0xffffffff80215d55 crash_null+0x15/0x1f", or ? where the kernel does not know
+static enum report_verdict frame(struct report_parser *parser, const struct report_match *match)
+{
+    struct report_cursor number = report_span_cursor(match->captures[0]);
+    struct report_cursor cursor = report_span_cursor(match->rest);
+    bool innermost = report_decimal(&number) == 0;
+    struct report_frame frame = {
+        .role = innermost ? REPORT_EXACT : REPORT_RETURN,
+        .has_address = true,
+        .address = report_hex(&cursor),
+    };
+    if (number.failed || report_left(&number) || cursor.failed)
+        return REPORT_NOT_OURS;
+    report_skip_spaces(&cursor);
+    report_token(parser, &cursor, &frame);
+    if (innermost)
+        parser->report->exact_next = false;
+    report_add_frame(parser, &frame);
+    return REPORT_PART;
+}
+
+static enum report_verdict build_id(struct report_parser *parser, const struct report_match *match)
+{
+    struct report_cursor cursor = report_span_cursor(match->rest);
+    report_accept(&cursor, ":");
+    report_skip_spaces(&cursor);
+    parser->report->build_id = report_copy(parser, report_word(&cursor));
+    return REPORT_PART;
+}
+
+static enum report_verdict slide(struct report_parser *parser, const struct report_match *match)
+{
+    struct report_cursor cursor = report_span_cursor(match->rest);
+    uint64_t value = report_hex(&cursor);
+    if (!cursor.failed) {
+        parser->report->has_slide = true;
+        parser->report->slide = value;
+    }
+    return REPORT_PART;
+}
+
+static enum report_verdict part(struct report_parser *parser, const struct report_match *match)
+{
+    (void)parser, (void)match;
+    return REPORT_PART;
+}
+
+static enum report_verdict log_tail(struct report_parser *parser, const struct report_match *match)
+{
+    (void)match;
+    parser->report->in_trace = false;
+    return REPORT_PART;
+}
+
+static enum report_verdict end(struct report_parser *parser, const struct report_match *match)
+{
+    (void)parser, (void)match;
+    return REPORT_END;
+}
+
+// Which machine it is: the first register of the dump tells.
+static enum report_verdict registers(struct report_parser *parser, const struct report_match *match)
+{
+    static const struct {
+        const char *first;
+        uint16_t machine;
+    } dumps[] = {{"rax ", EM_X86_64}, {"x0 ", EM_AARCH64}, {"zero ", EM_RISCV}};
+    (void)match;
+    struct report_span body = parser->line->body;
+    for (size_t i = 0; i < sizeof(dumps) / sizeof(*dumps); i++)
+        if (report_span_begins(body, dumps[i].first))
+            parser->report->machine = dumps[i].machine;
+    struct report_cursor cursor = report_span_cursor(body);
+    return report_add_registers(parser, cursor) ? REPORT_PART : REPORT_NOT_OURS;
+}
+
+static const struct report_beginning beginnings[] = {
+    {"PANIC: null pointer *", "null-deref", "null pointer dereference", REPORT_NEW, REPORT_ENDS, 0},
+    {"PANIC: stack overflow", "stack-overflow", "stack overflow", REPORT_NEW, REPORT_ENDS, 0},
+    {"PANIC: KASAN: * (", "kasan", "KASAN: %1", REPORT_NEW, REPORT_ENDS, 0},
+    {"PANIC: assertion *", "assert", "assertion failed", REPORT_NEW, REPORT_ENDS, 0},
+    {"PANIC: inside the debugger: *", "debugger", "panic inside the debugger", REPORT_JOIN, 0, 0},
+    {"PANIC: * at 0x", "panic", "%1", REPORT_NEW, REPORT_ENDS, 0},
+    {"PANIC: *: 0x", "panic", "%1", REPORT_NEW, REPORT_ENDS, 0},
+    {"PANIC: *", "panic", "%1", REPORT_NEW, REPORT_ENDS, 0},
+    {0},
+};
+
+static const struct report_rule rules[] = {
+    {"cpu * thread * (*), *, up * s", where},
+    {"cpu * thread * (*):", stack},
+    {"#* ", frame},
+    {"trap: ", part},
+    {"cpu * panicked, too: ", part},
+    {"build-id", build_id},
+    {"Kernel Offset: ", slide},
+    {"last log lines:", log_tail},
+    {"end of panic report", end},
+    {"halted", end},
+    {"", registers},
+    {0},
+};
+
+static const char *const skips[] = {
+    "panic",        "kd_panic", "kd_vpanic", "assert_failed", "__stack_chk_fail", "__asan_",
+    "kasan_report", "__ubsan_", NULL,
+};
+
+// Below these stands the context an exception or interrupt came into.
+static const char *const entries[] = {"trap_common", "vector_stubs", "trap_landing", "vectors",
+                                      "save_frame",  "save_rest",    "trap_vector",  NULL};
+
+const struct report_format report_format_fathom = {
+    .name = "Fathom",
+    .beginnings = beginnings,
+    .rules = rules,
+    .skips = skips,
+    .entries = entries,
+    .fixed = true,
+    .patience = 60,
+};

@@ -1,0 +1,296 @@
+// SPDX-License-Identifier: MIT
+// A line of JSON for each report, and groups of reports by signature. See writers.h; all texts are
+// printable UTF-8 by the time they come here.
+#include <elf.h>
+#include <inttypes.h>
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "symbolizer/report/format.h"
+#include "symbolizer/report/writers.h"
+
+#define SCHEMA "fathom.panic/1"
+
+static json_t *text_or_null(const char *text)
+{
+    return text ? json_string(text) : json_null();
+}
+
+static json_t *hex(uint64_t value)
+{
+    char text[20];
+    snprintf(text, sizeof(text), "0x%" PRIx64, value);
+    return json_string(text);
+}
+
+static const char *machine_name(uint16_t machine)
+{
+    switch (machine) {
+    case EM_X86_64:
+        return "x86_64";
+    case EM_AARCH64:
+        return "aarch64";
+    case EM_RISCV:
+        return "riscv64";
+    default:
+        return NULL;
+    }
+}
+
+// One object for each inlined call, innermost first, and then one for the function itself, all with
+// the number of the frame.
+static void add_calls(json_t *frames, const struct report_frame *frame, size_t number)
+{
+    size_t count = report_place_count(frame);
+    for (size_t i = 0; i < (count ? count : 1); i++) {
+        struct report_place_text place = {.function = frame->name};
+        if (count)
+            place = report_place_text(frame, i);
+        const char *name = frame->symbol.name && frame->image ? frame->symbol.name : frame->name;
+        const char *shown = place.inlined ? place.function : name ? name : place.function;
+        bool offset = !place.inlined && (frame->has_offset || (frame->image && name));
+        uint64_t into = frame->image && frame->symbol.name
+                            ? frame->place.address - frame->symbol.place.address
+                            : frame->offset;
+        json_t *object = json_object();
+        json_object_set_new(object, "i", json_integer((json_int_t)number));
+        json_object_set_new(object, "build_id",
+                            text_or_null(frame->image ? frame->image->build_id : frame->build_id));
+        json_object_set_new(object, "off",
+                            frame->image         ? hex(frame->place.address)
+                            : frame->has_address ? hex(frame->address)
+                                                 : json_null());
+        json_object_set_new(object, "sym", text_or_null(shown));
+        json_object_set_new(object, "sym_off", offset ? hex(into) : json_null());
+        json_object_set_new(object, "inl", json_boolean(place.inlined));
+        json_object_set_new(object, "file", text_or_null(place.file));
+        json_object_set_new(object, "line", place.line ? json_integer(place.line) : json_null());
+        json_array_append_new(frames, object);
+    }
+}
+
+static json_t *frames_of(const struct report *report)
+{
+    json_t *frames = json_array();
+    size_t number = 0;
+    const struct report_frame *frame = report->first_stack.first;
+    for (; frame; frame = frame->next_in_stack)
+        if (!frame->unreliable)
+            add_calls(frames, frame, number++);
+    return frames;
+}
+
+static json_t *registers_of(const struct report *report)
+{
+    json_t *object = json_object();
+    const struct report_register *reg = report->registers;
+    for (; reg; reg = reg->next)
+        json_object_set_new(object, reg->name, hex(reg->value));
+    return object;
+}
+
+static json_t *alt_titles_of(const struct report *report)
+{
+    json_t *array = json_array();
+    for (size_t i = 0; i < sizeof(report->alt_titles) / sizeof(*report->alt_titles); i++)
+        if (report->alt_titles[i])
+            json_array_append_new(array, json_string(report->alt_titles[i]));
+    return array;
+}
+
+static json_t *log_reference(const struct report_show *show, const struct report *report)
+{
+    const struct report_line *last = report->last_line;
+    uint64_t end = last->offset + last->bytes;
+    json_t *object = json_object();
+    json_object_set_new(object, "path", text_or_null(show->log));
+    json_object_set_new(object, "off", json_integer((json_int_t)report->first_line->offset));
+    json_object_set_new(object, "len",
+                        json_integer((json_int_t)(end - report->first_line->offset)));
+    return object;
+}
+
+// The kernel's build-id: printed by the report, else of the file its frames were found in.
+static const char *build_id_of(const struct report *report)
+{
+    if (report->build_id)
+        return report->build_id;
+    const struct report_frame *frame = report->first_stack.first;
+    for (; frame; frame = frame->next_in_stack)
+        if (frame->image && !frame->image->info->relocatable)
+            return frame->image->build_id;
+    return NULL;
+}
+
+static json_t *report_object(const struct report_show *show, const struct report *report)
+{
+    static const char *const clocks[] = {NULL, "boot", "wall"};
+    bool timed = report->clock != REPORT_CLOCK_NONE;
+    json_t *object = json_object();
+    json_object_set_new(object, "schema", json_string(SCHEMA));
+    json_object_set_new(object, "ts", timed ? json_real(report->time_s) : json_null());
+    json_object_set_new(object, "clock", text_or_null(clocks[report->clock]));
+    json_object_set_new(object, "host", text_or_null(report->host));
+    json_object_set_new(object, "boot_id", json_null());
+    json_object_set_new(object, "arch", text_or_null(machine_name(report->machine)));
+    json_object_set_new(object, "os", text_or_null(report->os));
+    json_object_set_new(object, "version", text_or_null(report->version));
+    json_object_set_new(object, "git", text_or_null(report->git));
+    json_object_set_new(object, "build_id", text_or_null(build_id_of(report)));
+    json_object_set_new(object, "kaslr_slide",
+                        report->has_slide ? hex(report->slide) : json_null());
+    json_object_set_new(object, "cpu", report->cpu >= 0 ? json_integer(report->cpu) : json_null());
+    json_object_set_new(object, "task", text_or_null(report->task));
+    json_object_set_new(object, "kind", json_string(report->kind));
+    json_object_set_new(object, "title", json_string(report->title));
+    json_object_set_new(object, "alt_titles", alt_titles_of(report));
+    json_object_set_new(object, "sig", json_string(report->signature));
+    json_object_set_new(object, "sig_loose", json_string(report->loose_signature));
+    json_object_set_new(object, "frames", frames_of(report));
+    json_object_set_new(object, "regs", registers_of(report));
+    json_object_set_new(object, "log_ref", log_reference(show, report));
+    json_object_set_new(object, "corrupted", json_boolean(report->corrupted));
+    json_object_set_new(object, "tool_version", json_string("fathom " FATHOM_VERSION));
+    return object;
+}
+
+static void dump(json_t *object, FILE *to)
+{
+    json_dumpf(object, to, JSON_COMPACT | JSON_PRESERVE_ORDER | JSON_REAL_PRECISION(16));
+    fputc('\n', to);
+    json_decref(object);
+}
+
+static void json_report(void *context, const struct report *report)
+{
+    struct report_show *show = context;
+    dump(report_object(show, report), show->to);
+    show->reports++;
+    if (show->flush)
+        fflush(show->to);
+}
+
+struct report_sink report_json_sink(struct report_show *show)
+{
+    return (struct report_sink){NULL, json_report, show};
+}
+
+// -- groups ---------------------------------------------------------------------------------------
+
+struct group {
+    char *signature, *title, *kind;
+    char **logs; // each once
+    size_t log_count;
+    size_t count;
+};
+
+struct report_groups {
+    struct group *at;
+    size_t count;
+    const char *log; // being read
+};
+
+struct report_groups *report_groups_create(void)
+{
+    struct report_groups *groups = calloc(1, sizeof(*groups));
+    if (!groups)
+        abort();
+    return groups;
+}
+
+void report_groups_destroy(struct report_groups *groups)
+{
+    for (size_t i = 0; groups && i < groups->count; i++) {
+        struct group *group = &groups->at[i];
+        for (size_t k = 0; k < group->log_count; k++)
+            free(group->logs[k]);
+        free(group->logs);
+        free(group->signature);
+        free(group->title);
+        free(group->kind);
+    }
+    if (groups)
+        free(groups->at);
+    free(groups);
+}
+
+static char *copy(const char *text)
+{
+    char *own = strdup(text);
+    if (!own)
+        abort();
+    return own;
+}
+
+static struct group *group_of(struct report_groups *groups, const struct report *report)
+{
+    for (size_t i = 0; i < groups->count; i++)
+        if (!strcmp(groups->at[i].signature, report->signature))
+            return &groups->at[i];
+    groups->at = reallocarray(groups->at, groups->count + 1, sizeof(*groups->at));
+    if (!groups->at)
+        abort();
+    struct group *group = &groups->at[groups->count++];
+    *group = (struct group){.signature = copy(report->signature),
+                            .title = copy(report->title),
+                            .kind = copy(report->kind)};
+    return group;
+}
+
+static void groups_report(void *context, const struct report *report)
+{
+    struct report_groups *groups = context;
+    struct group *group = group_of(groups, report);
+    group->count++;
+    if (group->log_count && !strcmp(group->logs[group->log_count - 1], groups->log))
+        return;
+    group->logs = reallocarray(group->logs, group->log_count + 1, sizeof(*group->logs));
+    if (!group->logs)
+        abort();
+    group->logs[group->log_count++] = copy(groups->log);
+}
+
+struct report_sink report_groups_sink(struct report_groups *groups, const char *name)
+{
+    groups->log = name;
+    return (struct report_sink){NULL, groups_report, groups};
+}
+
+static int by_count(const void *a, const void *b)
+{
+    const struct group *left = a, *right = b;
+    if (left->count != right->count)
+        return left->count < right->count ? 1 : -1;
+    return strcmp(left->signature, right->signature);
+}
+
+static void write_group(const struct group *group, FILE *to)
+{
+    json_t *object = json_object();
+    json_object_set_new(object, "sig", json_string(group->signature));
+    json_object_set_new(object, "count", json_integer((json_int_t)group->count));
+    json_object_set_new(object, "kind", json_string(group->kind));
+    json_object_set_new(object, "title", json_string(group->title));
+    json_t *logs = json_array();
+    for (size_t i = 0; i < group->log_count; i++)
+        json_array_append_new(logs, text_or_null(group->logs[i]));
+    json_object_set_new(object, "logs", logs);
+    dump(object, to);
+}
+
+void report_groups_write(const struct report_groups *groups, FILE *to, bool json)
+{
+    if (groups->count)
+        qsort(groups->at, groups->count, sizeof(*groups->at), by_count);
+    for (size_t i = 0; i < groups->count; i++) {
+        const struct group *group = &groups->at[i];
+        if (json) {
+            write_group(group, to);
+            continue;
+        }
+        fprintf(to, "%6zu  %s  %s\n", group->count, group->signature, group->title);
+        for (size_t k = 0; k < group->log_count; k++)
+            fprintf(to, "        %s\n", group->logs[k]);
+    }
+}
