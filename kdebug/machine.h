@@ -52,13 +52,15 @@ int kd_special_write(uint32_t key, uint64_t value);
 
 // -- memory. Copies `length` bytes with the widest naturally aligned accesses that fit (so device
 // registers see single accesses); a fault ends it. Returns the bytes copied before a fault.
-size_t kd_mem_copy(void *to, const void *from, size_t length);
-extern const char kd_mem_copy_fault[]; // its end, where a fault in it goes on
+size_t kd_mem_copy(void *to, const void *from, size_t length); // in memory.c, from this:
+// One access of 1, 2, 4 or 8 bytes. False: it faulted, and kd_fixup() has sent it to its end.
+bool kd_copy_word(void *to, const void *from, size_t width);
+extern const char kd_copy_fault[];
 // Is the exception one that an access to memory may cause? Any context, touches nothing but the
 // frame.
 bool kd_is_memory_fault(const struct kd_frame *frame);
-// To be called first by the kernel's exception entry: if the fault hit kd_mem_copy, moves pc to the
-// fixup and returns true. Any CPU, any context, touches nothing but the frame. In memory.c.
+// To be called first by the kernel's exception entry: if the fault hit kd_copy_word, moves pc to
+// the fixup and returns true. Any CPU, any context, touches nothing but the frame. In memory.c.
 bool kd_fixup(struct kd_frame *frame);
 
 // Makes the instruction at `address` visible to this CPU's and, where the hardware broadcasts, to

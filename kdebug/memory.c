@@ -1,22 +1,42 @@
 // SPDX-License-Identifier: MIT
 // Reading and writing memory whatever the address: what the page tables say is asked first, and
-// what they get wrong is caught by the copy. Called by front ends while the machine stands still,
-// but for kd_fixup(), which the kernel's exception entry calls at any time.
+// what they get wrong is caught by the copy. Called by front ends while the machine stands still;
+// the copy and kd_fixup(), which the kernel's exception entry calls first, at any time.
 #include "kdebug/core.h"
 
 #include <errno.h>
 
 #define TEXT_CHUNK 16
+#define WORD_BYTES 8
 
 bool kd_fixup(struct kd_frame *frame)
 {
     uintptr_t pc = kd_frame_pc(frame);
-    if (pc < (uintptr_t)kd_mem_copy || pc >= (uintptr_t)kd_mem_copy_fault ||
+    if (pc < (uintptr_t)kd_copy_word || pc >= (uintptr_t)kd_copy_fault ||
         !kd_is_memory_fault(frame)) {
         return false;
     }
-    kd_frame_set_pc(frame, (uintptr_t)kd_mem_copy_fault);
+    kd_frame_set_pc(frame, (uintptr_t)kd_copy_fault);
     return true;
+}
+
+size_t kd_mem_copy(void *to, const void *from, size_t length)
+{
+    uint8_t *target = to;
+    const uint8_t *source = from;
+    size_t done = 0;
+    while (done < length) {
+        uintptr_t either = (uintptr_t)(target + done) | (uintptr_t)(source + done);
+        size_t width = WORD_BYTES;
+        while (width > length - done || either % width != 0) {
+            width /= 2;
+        }
+        if (!kd_copy_word(target + done, source + done, width)) {
+            break;
+        }
+        done += width;
+    }
+    return done;
 }
 
 static int refuse(enum kd_memory memory, uint64_t address, const char *what,

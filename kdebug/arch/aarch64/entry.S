@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Changing stacks, capturing registers, the jump out of a fault, the debugger's own breakpoint and
-// the copy that survives faults, for AArch64 (AAPCS64).
+// the access that survives faults, for AArch64 (AAPCS64).
 
 #include "kdebug/assembly.h"
 
@@ -104,47 +104,28 @@ kd_break_insn:
     ret
 END(kd_break_trap)
 
-// size_t kd_mem_copy(void *to, const void *from, size_t length). x3 counts what is done; the fixup
-// only has to return it.
-FUNCTION(kd_mem_copy)
-    mov x3, #0
-1:  cbz x2, kd_mem_copy_fault
-    orr x4, x0, x1
-    tst x4, #7
-    b.ne 2f
-    cmp x2, #8
-    b.lo 2f
-    ldr x5, [x1]
-    str x5, [x0]
-    mov x6, #8
-    b 5f
-2:  tst x4, #3
-    b.ne 3f
-    cmp x2, #4
-    b.lo 3f
-    ldr w5, [x1]
-    str w5, [x0]
-    mov x6, #4
-    b 5f
-3:  tbnz x4, #0, 4f
-    cmp x2, #2
-    b.lo 4f
-    ldrh w5, [x1]
-    strh w5, [x0]
-    mov x6, #2
-    b 5f
-4:  ldrb w5, [x1]
-    strb w5, [x0]
-    mov x6, #1
-5:  add x0, x0, x6
-    add x1, x1, x6
-    add x3, x3, x6
-    sub x2, x2, x6
-    b 1b
-    .globl kd_mem_copy_fault
-kd_mem_copy_fault:
-    mov x0, x3
+// bool kd_copy_word(void *to, const void *from, size_t width). A fault goes on at its end.
+FUNCTION(kd_copy_word)
+    tbnz x2, #3, 8f
+    tbnz x2, #2, 4f
+    tbnz x2, #1, 2f
+    ldrb w3, [x1]
+    strb w3, [x0]
+    b 9f
+2:  ldrh w3, [x1]
+    strh w3, [x0]
+    b 9f
+4:  ldr w3, [x1]
+    str w3, [x0]
+    b 9f
+8:  ldr x3, [x1]
+    str x3, [x0]
+9:  mov w0, #1
     ret
-END(kd_mem_copy)
+    .globl kd_copy_fault
+kd_copy_fault:
+    mov w0, #0
+    ret
+END(kd_copy_word)
 
     .section .note.GNU-stack, "", %progbits

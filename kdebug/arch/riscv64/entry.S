@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Changing stacks, capturing registers, the jump out of a fault, the debugger's own breakpoint and
-// the copy that survives faults, for RISC-V 64 (psABI, lp64).
+// the access that survives faults, for RISC-V 64 (psABI, lp64).
 
 #include "kdebug/assembly.h"
 
@@ -118,45 +118,31 @@ kd_break_insn:
     ret
 END(kd_break_trap)
 
-// size_t kd_mem_copy(void *to, const void *from, size_t length). a3 counts what is done; the fixup
-// only has to return it.
-FUNCTION(kd_mem_copy)
-    li a3, 0
-1:  beqz a2, kd_mem_copy_fault
-    or a4, a0, a1
-    andi a5, a4, 7
-    bnez a5, 2f
-    li a6, 8
-    bltu a2, a6, 2f
-    ld a7, (a1)
-    sd a7, (a0)
-    j 5f
-2:  andi a5, a4, 3
-    bnez a5, 3f
-    li a6, 4
-    bltu a2, a6, 3f
-    lw a7, (a1)
-    sw a7, (a0)
-    j 5f
-3:  andi a5, a4, 1
-    bnez a5, 4f
-    li a6, 2
-    bltu a2, a6, 4f
-    lh a7, (a1)
-    sh a7, (a0)
-    j 5f
-4:  lb a7, (a1)
-    sb a7, (a0)
-    li a6, 1
-5:  add a0, a0, a6
-    add a1, a1, a6
-    add a3, a3, a6
-    sub a2, a2, a6
-    j 1b
-    .globl kd_mem_copy_fault
-kd_mem_copy_fault:
-    mv a0, a3
+// bool kd_copy_word(void *to, const void *from, size_t width). A fault goes on at its end.
+FUNCTION(kd_copy_word)
+    andi a3, a2, 8
+    bnez a3, 8f
+    andi a3, a2, 4
+    bnez a3, 4f
+    andi a3, a2, 2
+    bnez a3, 2f
+    lb a3, (a1)
+    sb a3, (a0)
+    j 9f
+2:  lh a3, (a1)
+    sh a3, (a0)
+    j 9f
+4:  lw a3, (a1)
+    sw a3, (a0)
+    j 9f
+8:  ld a3, (a1)
+    sd a3, (a0)
+9:  li a0, 1
     ret
-END(kd_mem_copy)
+    .globl kd_copy_fault
+kd_copy_fault:
+    li a0, 0
+    ret
+END(kd_copy_word)
 
     .section .note.GNU-stack, "", @progbits

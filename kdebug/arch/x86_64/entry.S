@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Changing stacks, capturing registers, the jump out of a fault, the debugger's own breakpoint and
-// the copy that survives faults, for x86-64 (System V ABI).
+// the access that survives faults, for x86-64 (System V ABI).
 
 #include "kdebug/assembly.h"
 
@@ -103,49 +103,31 @@ kd_break_insn:
     ret
 END(kd_break_trap)
 
-// size_t kd_mem_copy(void *to, const void *from, size_t length). %rax counts what is done; the
-// fixup only has to return, since nothing is on the stack.
-FUNCTION(kd_mem_copy)
-    xorl %eax, %eax
-1:  testq %rdx, %rdx
-    jz kd_mem_copy_fault
-    movq %rdi, %rcx
-    orq %rsi, %rcx
-    testb $7, %cl
-    jnz 2f
-    cmpq $8, %rdx
-    jb 2f
-    movq (%rsi), %r8
-    movq %r8, (%rdi)
-    movl $8, %r9d
-    jmp 5f
-2:  testb $3, %cl
-    jnz 3f
-    cmpq $4, %rdx
-    jb 3f
-    movl (%rsi), %r8d
-    movl %r8d, (%rdi)
-    movl $4, %r9d
-    jmp 5f
-3:  testb $1, %cl
+// bool kd_copy_word(void *to, const void *from, size_t width). A fault goes on at its end.
+FUNCTION(kd_copy_word)
+    testb $8, %dl
+    jnz 8f
+    testb $4, %dl
     jnz 4f
-    cmpq $2, %rdx
-    jb 4f
-    movw (%rsi), %r8w
-    movw %r8w, (%rdi)
-    movl $2, %r9d
-    jmp 5f
-4:  movb (%rsi), %r8b
-    movb %r8b, (%rdi)
-    movl $1, %r9d
-5:  addq %r9, %rsi
-    addq %r9, %rdi
-    addq %r9, %rax
-    subq %r9, %rdx
-    jmp 1b
-    .globl kd_mem_copy_fault
-kd_mem_copy_fault:
+    testb $2, %dl
+    jnz 2f
+    movb (%rsi), %al
+    movb %al, (%rdi)
+    jmp 9f
+2:  movw (%rsi), %ax
+    movw %ax, (%rdi)
+    jmp 9f
+4:  movl (%rsi), %eax
+    movl %eax, (%rdi)
+    jmp 9f
+8:  movq (%rsi), %rax
+    movq %rax, (%rdi)
+9:  movl $1, %eax
     ret
-END(kd_mem_copy)
+    .globl kd_copy_fault
+kd_copy_fault:
+    xorl %eax, %eax
+    ret
+END(kd_copy_word)
 
     .section .note.GNU-stack, "", @progbits
