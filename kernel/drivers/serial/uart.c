@@ -198,7 +198,7 @@ static void uart_interrupt(struct kd_frame *frame, void *argument)
 static void uart_start(struct uart *uart)
 {
     if (uart->where.irq < 0) {
-        log_warn("%s: no interrupt known, input is polled", uart->name);
+        log_warn("%s: no interrupt known: nothing typed arrives", uart->name);
         return;
     }
     enum irq_trigger trigger = uart->where.irq_level ? IRQ_LEVEL_HIGH : IRQ_EDGE_RISING;
