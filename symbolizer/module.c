@@ -25,8 +25,7 @@ struct sym_module {
     bool symbols_read;
 };
 
-// -- opening
-// ---------------------------------------------------------------------------------------
+// -- opening --------------------------------------------------------------------------------------
 
 static struct sym_elf *with_debug(const struct sym_module *module)
 {
@@ -145,8 +144,7 @@ const struct sym_module_info *sym_module_info(const struct sym_module *module)
     return &module->info;
 }
 
-// -- symbols
-// ---------------------------------------------------------------------------------------
+// -- symbols --------------------------------------------------------------------------------------
 
 static bool has_symbols(const struct sym_elf *elf)
 {
@@ -181,7 +179,7 @@ struct error *sym_find(struct sym_module *module, const char *name, sym_symbol_f
     }
     struct error *error = need_symbols(module);
     if (!error)
-        sym_symbols_find(&module->symbols, module->elf, name, fn, argument);
+        sym_symbols_find(&module->symbols, with_symbols(module), name, fn, argument);
     return error;
 }
 
@@ -193,7 +191,7 @@ struct error *sym_each_symbol(struct sym_module *module, sym_symbol_fn *fn, void
     }
     struct error *error = need_symbols(module);
     if (!error)
-        sym_symbols_each(&module->symbols, module->elf, fn, argument);
+        sym_symbols_each(&module->symbols, with_symbols(module), fn, argument);
     return error;
 }
 
@@ -203,8 +201,7 @@ unsigned sym_section(struct sym_module *module, const char *name)
                        : sym_index_section(module->index, name);
 }
 
-// -- lookups
-// ---------------------------------------------------------------------------------------
+// -- lookups --------------------------------------------------------------------------------------
 
 static struct error *look_up(struct sym_module *module, uint64_t address, struct sym_result *result)
 {
@@ -213,13 +210,17 @@ static struct error *look_up(struct sym_module *module, uint64_t address, struct
         error = sym_lazy_open(with_debug(module), &module->lazy);
     if (!error && module->lazy)
         error = sym_lazy_lookup(module->lazy, address, result);
+    bool known = result->count && result->frames[result->count - 1].function;
+    if (!error && known && result->symbol_in_need)
+        return NULL;
     if (!error)
         error = need_symbols(module);
     if (error)
         return error;
-    const struct sym_symbol_row *row = sym_symbols_at(&module->symbols, module->elf, address);
+    const struct sym_elf *elf = with_symbols(module);
+    const struct sym_symbol_row *row = sym_symbols_at(&module->symbols, elf, address);
     if (row)
-        result->symbol = sym_symbol_of(row, module->elf);
+        result->symbol = sym_symbol_of(row, elf);
     return NULL;
 }
 
