@@ -32,7 +32,7 @@ enum page_access {
 //   void arch_tlb_flush_local_all(void);
 //   bool arch_tlb_flush_broadcasts(void);       arch_tlb_flush_all_cpus() needs no IPI
 //   void arch_tlb_flush_all_cpus(uintptr_t address, size_t length);  only if it broadcasts
-//   bool arch_tlb_keeps_absent(void);           a CPU may remember that an entry was absent, so that
+//   bool arch_tlb_keeps_absent(void);           a CPU may remember that an entry was absent:
 //                                               new mappings are flushed everywhere, too
 //   void arch_pte_publish(void);                barrier between writing an entry and using it
 //
