@@ -6,7 +6,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "fathom/address_text.h"
@@ -51,15 +50,18 @@ static const struct option_row rows[] = {
 };
 #undef AT
 
-// -- the memo -------------------------------------------------------------------------------------
+// -- answers --------------------------------------------------------------------------------------
 
-// Answers lie one behind the other; when there is no more room all are forgotten.
-#define MEMO_SLOTS (1U << 16)
-#define MEMO_BYTES (8U << 20)
+// Addresses come in batches: what was read at once. Those not answered lately are looked up in the
+// order of their addresses, since neighbours lie together in the index too, and answered in the
+// order they came in. Answers lie one behind the other; when they are too many all are forgotten.
+#define MEMO_SLOTS  (1U << 16)
+#define MEMO_BYTES  (8U << 20)
+#define BATCH_BYTES (1U << 20) // of input
 
-struct memo_slot {
+struct answer {
     uint64_t address;
-    uint32_t offset, bytes; // no bytes: the slot is free
+    uint32_t offset, bytes; // in `answers`; no bytes: not answered
 };
 
 struct session {
@@ -67,31 +69,77 @@ struct session {
     struct address_style style;
     unsigned section;
     struct sym_result result;
-    struct memo_slot *memo;
+    struct answer *memo;
+    struct answer *batch;
+    struct answer **missing; // of the batch
+    size_t batch_count, batch_capacity;
     struct text answers, output;
 };
 
-static struct memo_slot *memo_slot(struct session *session, uint64_t address)
+static struct answer *memo_slot(struct session *session, uint64_t address)
 {
     uint64_t hash = address * UINT64_C(0x9e3779b97f4a7c15);
     return &session->memo[hash >> 48];
 }
 
-static struct error *look_up(struct session *session, uint64_t address, struct memo_slot *slot)
+static void ask(struct session *session, uint64_t address)
 {
-    struct sym_place place = {session->section, address};
-    struct error *error = sym_lookup(session->module, place, &session->result);
-    if (error)
-        return error;
+    if (session->style.address_bytes == 4)
+        address &= UINT32_MAX;
+    if (session->batch_count == session->batch_capacity) {
+        size_t capacity = session->batch_capacity ? 2 * session->batch_capacity : 64;
+        session->batch = reallocarray(session->batch, capacity, sizeof(*session->batch));
+        session->missing = reallocarray(session->missing, capacity, sizeof(*session->missing));
+        if (!session->batch || !session->missing)
+            abort();
+        session->batch_capacity = capacity;
+    }
+    session->batch[session->batch_count++] = (struct answer){.address = address};
+}
+
+static struct error *look_up(struct session *session, struct answer *to)
+{
+    struct answer *slot = memo_slot(session, to->address);
+    if (!slot->bytes || slot->address != to->address) {
+        struct sym_place place = {session->section, to->address};
+        struct error *error = sym_lookup(session->module, place, &session->result);
+        if (error)
+            return error;
+        size_t offset = session->answers.used;
+        address_text(&session->answers, &session->style, to->address, &session->result);
+        *slot = (struct answer){to->address, (uint32_t)offset,
+                                (uint32_t)(session->answers.used - offset)};
+    }
+    *to = *slot;
+    return NULL;
+}
+
+static int by_address(const void *left, const void *right)
+{
+    const struct answer *a = *(struct answer *const *)left, *b = *(struct answer *const *)right;
+    return a->address < b->address ? -1 : a->address > b->address;
+}
+
+static struct error *look_up_batch(struct session *session)
+{
     if (session->answers.used > MEMO_BYTES) {
         memset(session->memo, 0, MEMO_SLOTS * sizeof(*session->memo));
         session->answers.used = 0;
     }
-    size_t offset = session->answers.used;
-    address_text(&session->answers, &session->style, address, &session->result);
-    *slot =
-        (struct memo_slot){address, (uint32_t)offset, (uint32_t)(session->answers.used - offset)};
-    return NULL;
+    size_t missing = 0;
+    for (size_t i = 0; i < session->batch_count; i++) {
+        struct answer *wanted = &session->batch[i], *slot = memo_slot(session, wanted->address);
+        if (slot->bytes && slot->address == wanted->address)
+            *wanted = *slot;
+        else
+            session->missing[missing++] = wanted;
+    }
+    if (missing > 1)
+        qsort(session->missing, missing, sizeof(*session->missing), by_address);
+    struct error *error = NULL;
+    for (size_t i = 0; i < missing && !error; i++)
+        error = look_up(session, session->missing[i]);
+    return error;
 }
 
 // -- output ---------------------------------------------------------------------------------------
@@ -111,23 +159,17 @@ static struct error *flush(struct session *session)
     return NULL;
 }
 
-static struct error *answer(struct session *session, uint64_t address)
+static struct error *answer_batch(struct session *session)
 {
-    if (session->style.address_bytes == 4)
-        address &= UINT32_MAX;
-    struct memo_slot *slot = memo_slot(session, address);
-    if (!slot->bytes || slot->address != address) {
-        struct error *error = look_up(session, address, slot);
-        if (error)
-            return error;
+    struct error *error = look_up_batch(session);
+    for (size_t i = 0; i < session->batch_count && !error; i++) {
+        const struct answer *answer = &session->batch[i];
+        text_add(&session->output, session->answers.bytes + answer->offset, answer->bytes);
+        if (session->output.used > OUTPUT_BYTES)
+            error = flush(session);
     }
-    if (session->output.used + slot->bytes > OUTPUT_BYTES) {
-        struct error *error = flush(session);
-        if (error)
-            return error;
-    }
-    text_add(&session->output, session->answers.bytes + slot->offset, slot->bytes);
-    return NULL;
+    session->batch_count = 0;
+    return error ? error : flush(session);
 }
 
 // -- input ----------------------------------------------------------------------------------------
@@ -139,46 +181,45 @@ static uint64_t address_of(const char *word)
 }
 
 struct input {
-    char bytes[1 << 16];
+    char bytes[BATCH_BYTES + 1];
     size_t used;
     bool skipping; // the rest of a line that was too long
-    bool prompt;   // somebody may wait for an answer before asking on
 };
 
-static struct error *answer_lines(struct session *session, struct input *input)
+// Asks for what stands on whole lines and keeps the rest.
+static void take_lines(struct session *session, struct input *input)
 {
     char *at = input->bytes, *end = at + input->used, *newline;
     for (; (newline = memchr(at, '\n', (size_t)(end - at))); at = newline + 1) {
         *newline = 0;
-        struct error *error = input->skipping ? NULL : answer(session, address_of(at));
+        if (!input->skipping)
+            ask(session, address_of(at));
         input->skipping = false;
-        if (error)
-            return error;
     }
     input->used = (size_t)(end - at);
     memmove(input->bytes, at, input->used);
-    if (input->used < sizeof(input->bytes) - 1)
-        return NULL;
-    input->bytes[input->used] = 0; // one line fills it all: its start is an address or is not
+    if (input->used < BATCH_BYTES)
+        return;
+    // One line fills it all: its start says what the address is.
+    input->bytes[input->used] = 0;
+    if (!input->skipping)
+        ask(session, address_of(input->bytes));
     input->used = 0;
-    struct error *error = input->skipping ? NULL : answer(session, address_of(input->bytes));
     input->skipping = true;
-    return error;
 }
 
+// Whoever writes to a pipe may wait for an answer before asking on: whatever read() gave is
+// answered before the next one.
 static struct error *answer_stream(struct session *session)
 {
-    struct input *input = calloc(1, sizeof(*input));
+    struct input *input = malloc(sizeof(*input));
     if (!input)
         abort();
-    struct stat status;
-    input->prompt = fstat(STDIN_FILENO, &status) || !S_ISREG(status.st_mode);
+    input->used = 0;
+    input->skipping = false;
     struct error *error = NULL;
     while (!error) {
-        if (input->prompt && (error = flush(session)))
-            break;
-        ssize_t got =
-            read(STDIN_FILENO, input->bytes + input->used, sizeof(input->bytes) - 1 - input->used);
+        ssize_t got = read(STDIN_FILENO, input->bytes + input->used, BATCH_BYTES - input->used);
         if (got < 0 && errno == EINTR)
             continue;
         if (got < 0)
@@ -186,11 +227,13 @@ static struct error *answer_stream(struct session *session)
         if (got <= 0)
             break;
         input->used += (size_t)got;
-        error = answer_lines(session, input);
+        take_lines(session, input);
+        error = answer_batch(session);
     }
     if (!error && input->used && !input->skipping) { // a last line without an end
         input->bytes[input->used] = 0;
-        error = answer(session, address_of(input->bytes));
+        ask(session, address_of(input->bytes));
+        error = answer_batch(session);
     }
     free(input);
     return error;
@@ -231,10 +274,9 @@ static struct error *answer_all(struct session *session, char **operands)
 {
     if (!*operands)
         return answer_stream(session);
-    struct error *error = NULL;
-    for (; *operands && !error; operands++)
-        error = answer(session, address_of(*operands));
-    return error;
+    for (; *operands; operands++)
+        ask(session, address_of(*operands));
+    return answer_batch(session);
 }
 
 static void session_deinit(struct session *session)
@@ -242,6 +284,8 @@ static void session_deinit(struct session *session)
     sym_result_deinit(&session->result);
     sym_module_close(session->module);
     free(session->memo);
+    free(session->batch);
+    free(session->missing);
     text_deinit(&session->answers);
     text_deinit(&session->output);
 }
@@ -267,15 +311,13 @@ static struct error *addr2line_run(int argc, char **argv, enum exit_status *stat
                   .demangle = options.demangle,
                   .json = options.json},
         .result = {.symbol_in_need = !options.json},
-        .memo = calloc(MEMO_SLOTS, sizeof(struct memo_slot)),
+        .memo = calloc(MEMO_SLOTS, sizeof(struct answer)),
     };
     if (!session.memo)
         abort();
     error = open_module(&options, &session);
     if (!error)
         error = answer_all(&session, argv + operands);
-    if (!error)
-        error = flush(&session);
     session_deinit(&session);
     option_list_deinit(&options.folders);
     return error;

@@ -19,12 +19,28 @@
 #include "symbolizer/result.h"
 #include "symbolizer/symbols.h"
 
+struct line {
+    uint32_t file, line, column, discriminator;
+};
+
+// Where the last lookup stopped reading a stream, for the next one if that lies behind it in the
+// same block: addresses often come sorted.
+struct resting {
+    size_t number;     // of the block, plus one; 0: nowhere
+    const uint8_t *at; // the first entry not used
+    uint64_t left;     // entries from there on
+    uint32_t low;      // the position of the last entry used, and what it says
+    uint32_t node;
+    struct line line;
+};
+
 struct sym_index {
     char *path;
     struct sym_bytes map;
     const struct index_header *header;
     struct sym_bytes parts[INDEX_PARTS];
     size_t section; // where the last place was
+    struct resting nodes, lines;
 };
 
 // -- opening --------------------------------------------------------------------------------------
@@ -338,15 +354,42 @@ struct block_copy {
     uint8_t bytes[BLOCK_BYTES_MAX];
 };
 
-static const uint8_t *whole_block(const struct sym_cursor *cursor, struct block_copy *copy)
+static bool lies_in(const struct sym_index *index, enum index_part_kind blocks, size_t number,
+                    uint32_t position)
 {
-    size_t left = sym_cursor_left(cursor);
+    const struct index_block *all = (const void *)index->parts[blocks].data;
+    return le32toh(all[number].first) <= position &&
+           (number + 1 == index->parts[blocks].size / sizeof(*all) ||
+            position < le32toh(all[number + 1].first));
+}
+
+// Finds the block of a position and the place to read it from; false: there is none.
+static bool open_block(const struct sym_index *index, enum index_part_kind blocks,
+                       uint32_t position, struct resting *rest, struct block_copy *copy)
+{
+    if (rest->number && rest->low <= position && lies_in(index, blocks, rest->number - 1, position))
+        return true;
+    *rest = (struct resting){.number = block_before(index, blocks, position)};
+    if (!rest->number)
+        return false;
+    struct sym_cursor cursor = block_at(index, blocks, rest->number - 1, &rest->low, &rest->left);
+    size_t left = sym_cursor_left(&cursor);
+    rest->at = cursor.at;
     if (__builtin_expect(left >= BLOCK_BYTES_MAX, 1))
-        return cursor->at;
+        return true;
     memset(copy->bytes, 0, sizeof(copy->bytes));
     if (left)
-        memcpy(copy->bytes, cursor->at, left);
-    return copy->bytes;
+        memcpy(copy->bytes, cursor.at, left);
+    rest->at = copy->bytes;
+    return true;
+}
+
+// A copy does not outlive the lookup.
+static void rest_at(struct resting *rest, const struct block_copy *copy, const uint8_t *at)
+{
+    rest->at = at;
+    if (at >= copy->bytes && at <= copy->bytes + sizeof(copy->bytes))
+        rest->number = 0;
 }
 
 // A number of at most eight bytes, and how many they are.
@@ -379,51 +422,42 @@ static inline uint32_t next_signed(const uint8_t **at)
     return (uint32_t)(number >> 1 ^ -(number & 1));
 }
 
-static uint32_t node_at(const struct sym_index *index, uint32_t position)
+static uint32_t node_at(struct sym_index *index, uint32_t position)
 {
-    size_t number = block_before(index, INDEX_SEGMENT_BLOCKS, position);
-    if (!number)
-        return 0;
-    uint32_t low, node = 0, next = 0;
-    uint64_t count;
-    struct sym_cursor cursor = block_at(index, INDEX_SEGMENT_BLOCKS, number - 1, &low, &count);
     struct block_copy copy;
-    const uint8_t *at = whole_block(&cursor, &copy);
-    for (; count; count--) {
-        low += (uint32_t)next_number(&at);
-        next += next_signed(&at);
+    struct resting *rest = &index->nodes;
+    if (!open_block(index, INDEX_SEGMENT_BLOCKS, position, rest, &copy))
+        return 0;
+    const uint8_t *at = rest->at, *entry = at;
+    for (; rest->left; rest->left--, entry = at) {
+        uint32_t low = rest->low + (uint32_t)next_number(&at);
         if (low > position)
             break;
-        node = next;
+        rest->node += next_signed(&at);
+        rest->low = low;
     }
-    return node;
+    rest_at(rest, &copy, entry);
+    return rest->node;
 }
 
-struct line {
-    uint32_t file, line, column, discriminator;
-};
-
 // The last row at or before a position; false: it is of no line.
-static bool line_at(const struct sym_index *index, uint32_t position, struct line *found)
+static bool line_at(struct sym_index *index, uint32_t position, struct line *found)
 {
-    size_t number = block_before(index, INDEX_LINE_BLOCKS, position);
-    *found = (struct line){0};
-    if (!number)
-        return false;
-    uint32_t low;
-    uint64_t count;
-    struct sym_cursor cursor = block_at(index, INDEX_LINE_BLOCKS, number - 1, &low, &count);
     struct block_copy copy;
-    const uint8_t *at = whole_block(&cursor, &copy);
-    struct line line = {0};
-    for (; count; count--) {
+    struct resting *rest = &index->lines;
+    *found = (struct line){0};
+    if (!open_block(index, INDEX_LINE_BLOCKS, position, rest, &copy))
+        return false;
+    struct line line = rest->line;
+    const uint8_t *at = rest->at, *entry = at;
+    for (; rest->left; rest->left--, entry = at) {
         unsigned flags = *at++, bytes;
-        uint32_t step = flags >> INDEX_LINE_STEP_SHIFT;
-        if (step == INDEX_LINE_STEP_LONG)
-            step += (uint32_t)next_number(&at);
-        low += step;
+        uint32_t low = rest->low + (flags >> INDEX_LINE_STEP_SHIFT);
+        if (flags >> INDEX_LINE_STEP_SHIFT == INDEX_LINE_STEP_LONG)
+            low += (uint32_t)next_number(&at);
         if (low > position)
             break;
+        rest->low = low;
         line.line += next_signed(&at);
         // Read in any case, and used or not: again nothing to guess.
         uint64_t file = number_at(at, &bytes);
@@ -437,9 +471,11 @@ static bool line_at(const struct sym_index *index, uint32_t position, struct lin
         line.discriminator = 0;
         if (flags & INDEX_LINE_DISCRIMINATOR)
             line.discriminator = (uint32_t)next_number(&at);
-        *found = line;
     }
-    return found->file || found->line;
+    rest->line = line;
+    rest_at(rest, &copy, entry);
+    *found = line;
+    return line.file || line.line;
 }
 
 // -- frames ---------------------------------------------------------------------------------------
