@@ -32,7 +32,7 @@ struct irq_chip {
     void (*mask)(int irq);
     // Which CPUs may take it; the chip may choose one of them.
     int (*route)(int irq, uint64_t cpu_mask);
-    // Allocates what a message needs; fills in address and data to write. -ENOTSUP: no MSIs here.
+    // Allocates what a message needs; fills in address and data to write. NULL: no messages here.
     int (*msi_setup)(int irq, uint32_t requester_id, uint64_t *address, uint32_t *data);
 };
 void irq_chip_register(const struct irq_chip *chip);

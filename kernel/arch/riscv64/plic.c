@@ -99,19 +99,12 @@ static int plic_setup(int irq, enum irq_trigger trigger, enum irq_class class)
     return plic_route(irq, *word & bit ? UINT64_MAX : 1);
 }
 
-static int plic_msi_setup(int irq, uint32_t requester_id, uint64_t *address, uint32_t *data)
-{
-    (void)irq, (void)requester_id, (void)address, (void)data;
-    return -ENOTSUP;
-}
-
 static const struct irq_chip plic_chip = {
     .name = "PLIC",
     .setup = plic_setup,
     .unmask = plic_unmask,
     .mask = plic_mask,
     .route = plic_route,
-    .msi_setup = plic_msi_setup,
 };
 
 // -- interrupts arrive

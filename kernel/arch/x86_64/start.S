@@ -21,6 +21,42 @@
 
     .cfi_sections .debug_frame
 
+/* To long mode on the boot tables, paging and protection switched on together. Changes eax, ecx,
+ * edx. */
+    .macro PAGING_ON
+    movl $CR4_FLAGS, %eax
+    movl %eax, %cr4
+    movl $PHYS(boot_pml4), %eax
+    movl %eax, %cr3
+    movl $MSR_EFER, %ecx
+    xorl %edx, %edx
+    movl $EFER_FLAGS, %eax
+    wrmsr
+    movl $CR0_FLAGS, %eax
+    movl %eax, %cr0
+    .endm
+
+/* This CPU's APIC id in eax: all 32 bits where leaf 0xb has them, else the 8 of leaf 1. Needs no
+ * stack. Changes ebx, ecx, edx. */
+    .macro APIC_ID
+    xorl %eax, %eax
+    cpuid
+    cmpl $0xb, %eax
+    jb .Lold_\@
+    movl $0xb, %eax
+    xorl %ecx, %ecx
+    cpuid
+    movl %edx, %eax
+    testl %ebx, %ebx
+    jnz .Lknown_\@
+.Lold_\@:
+    movl $1, %eax
+    cpuid
+    movl %ebx, %eax
+    shrl $24, %eax
+.Lknown_\@:
+    .endm
+
 /* Xen's PVH boot ABI: an ELF note with the 32-bit entry's physical address. */
     .section .note.Xen, "a", @note
     .balign 4
@@ -61,16 +97,7 @@ start_pvh:
     cmpl $(1 << 29 | 1 << 20), %edx
     jne no_long_mode
 
-    movl $CR4_FLAGS, %eax
-    movl %eax, %cr4
-    movl $PHYS(boot_pml4), %eax
-    movl %eax, %cr3
-    movl $MSR_EFER, %ecx
-    xorl %edx, %edx
-    movl $EFER_FLAGS, %eax
-    wrmsr
-    movl $CR0_FLAGS, %eax
-    movl %eax, %cr0
+    PAGING_ON
     lgdt PHYS(boot_gdt_pointer)
     ljmpl $GDT_KERNEL_CODE, $PHYS(start_long)
 
@@ -114,7 +141,7 @@ start_long:
     movl $MSR_GS_BASE, %ecx
     wrmsr
     movl %ebp, %r12d
-    call apic_id
+    APIC_ID
     movl %eax, %edi
     movq %r12, %rsi
     xorl %ebp, %ebp
@@ -122,29 +149,6 @@ start_long:
     ud2
     .cfi_endproc
     .size start_long, . - start_long
-
-/* This CPU's APIC id in eax: all 32 bits where leaf 0xb has them, else the 8 of leaf 1. */
-    .type apic_id, @function
-apic_id:
-    .cfi_startproc
-    xorl %eax, %eax
-    cpuid
-    cmpl $0xb, %eax
-    jb 1f
-    movl $0xb, %eax
-    xorl %ecx, %ecx
-    cpuid
-    testl %ebx, %ebx
-    jz 1f
-    movl %edx, %eax
-    ret
-1:  movl $1, %eax
-    cpuid
-    movl %ebx, %eax
-    shrl $24, %eax
-    ret
-    .cfi_endproc
-    .size apic_id, . - apic_id
 
 /* Another CPU comes out of the trampoline, on the boot tables. Many may be here at once: nothing
  * is shared, and each finds its struct cpu by its APIC id. */
@@ -164,22 +168,8 @@ start_other:
     movl %eax, %es
     movl %eax, %fs
     movl %eax, %gs
-    /* apic_id needs a stack for its return address only, and has none yet: inlined by a jump. */
-    xorl %eax, %eax
-    cpuid
-    cmpl $0xb, %eax
-    jb 2f
-    movl $0xb, %eax
-    xorl %ecx, %ecx
-    cpuid
-    movl %edx, %eax
-    testl %ebx, %ebx
-    jnz 3f
-2:  movl $1, %eax
-    cpuid
-    movl %ebx, %eax
-    shrl $24, %eax
-3:  movq $cpus, %rdi
+    APIC_ID
+    movq $cpus, %rdi
     movl $CPU_COUNT_MAX, %ecx
 4:  cmpq %rax, CPU_HW_ID(%rdi)
     jne 5f
@@ -206,7 +196,7 @@ start_other:
     .size start_other, . - start_other
 
 /* Copied to trampoline_page, where a start-up interrupt makes a CPU begin in real mode with CS =
- * page >> 4. It goes straight to long mode: paging and protection switched on together. */
+ * page >> 4. It goes straight to long mode. */
     .section .rodata.trampoline, "a"
     .balign 16
     .globl trampoline_start, trampoline_end
@@ -217,16 +207,7 @@ trampoline_start:
     movw %cs, %ax
     movw %ax, %ds
     lgdtl trampoline_gdt_pointer - trampoline_start
-    movl $CR4_FLAGS, %eax
-    movl %eax, %cr4
-    movl $PHYS(boot_pml4), %eax
-    movl %eax, %cr3
-    movl $MSR_EFER, %ecx
-    xorl %edx, %edx
-    movl $EFER_FLAGS, %eax
-    wrmsr
-    movl $CR0_FLAGS, %eax
-    movl %eax, %cr0
+    PAGING_ON
     ljmpl $GDT_KERNEL_CODE, $PHYS(start_other)
     .balign 4
 trampoline_gdt_pointer:

@@ -1,17 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Port input and output, which this machine does not have: a port reads as an absent device.
+// This machine's devices are all in memory.
 #pragma once
 
-#include <stdint.h>
-
-static inline uint8_t port_read8(uint16_t port)
-{
-    (void)port;
-    return 0xff;
-}
-
-static inline void port_write8(uint16_t port, uint8_t value)
-{
-    (void)port;
-    (void)value;
-}
+#include "kernel/arch/no_ports.h"
