@@ -17,13 +17,21 @@
 #define FRAMES_MAX   32
 #define REASON_BYTES 256
 
-// What each section may print: 23,000 bytes together with the first and the last line.
-#define WHERE_BYTES     800
-#define ALSO_BYTES      1200 // who panicked, too
-#define REGISTERS_BYTES 2200
-#define BACKTRACE_BYTES 4500 // FRAMES_MAX frames with the longest names
-#define OTHERS_BYTES    9100 // backtraces of the other CPUs, together
-#define LOG_BYTES       4800 // LOG_LINES of the longest
+// What each section may print, carriage returns included: two seconds at 115200 baud, ten bits a
+// byte, less the half second that stopping the others takes where one of them does not answer.
+#define REASON_LINE     (REASON_BYTES + 16)
+#define WHERE_BYTES     500
+#define ALSO_BYTES      950 // who panicked, too
+#define REGISTERS_BYTES 1200
+#define BACKTRACE_BYTES 3700
+#define OTHERS_BYTES    6000 // backtraces of the other CPUs, together
+#define LOG_BYTES       4500
+#define END_BYTES       64
+#define CUT_BYTES       80 // for telling so, in all sections
+_Static_assert(REASON_LINE + WHERE_BYTES + ALSO_BYTES + REGISTERS_BYTES + BACKTRACE_BYTES +
+                       OTHERS_BYTES + LOG_BYTES + END_BYTES + CUT_BYTES <=
+                   115200 / 10 * 3 / 2,
+               "the report takes too long");
 
 static _Atomic(int) panic_cpu = KD_NOBODY;
 static _Atomic(unsigned) panic_depth;
@@ -48,7 +56,9 @@ static void report_sink(struct kd_text *text, const char *characters, size_t len
     for (; fit < length && bytes_left > 1; fit++) {
         bytes_left -= characters[fit] == '\n' ? 2 : 1;
     }
-    print(characters, fit);
+    if (fit > 0) {
+        print(characters, fit);
+    }
     if (fit < length && bytes_left > 0) {
         bytes_left = 0;
         print(cut, sizeof(cut) - 1);
@@ -168,7 +178,7 @@ static int print_log(void *argument)
     return 0;
 }
 
-// Two bytes of the share are for telling that it was cut: see report_sink().
+// No more than `bytes`, and a word when that was not enough.
 static void print_section(int (*write)(void *argument), struct section *section, size_t bytes)
 {
     struct gdb_error error = {.text = ""};
@@ -236,14 +246,14 @@ void kd_panic_report(struct kd_cpu *cpu)
     uint32_t id = panic_id(cpu);
     kd_keep_begin(id);
     struct section section = {.text = &text, .cpu = cpu};
-    print_section(print_reason, &section, REASON_BYTES + 16);
+    print_section(print_reason, &section, REASON_LINE);
     print_section(print_where, &section, WHERE_BYTES);
     print_section(print_also, &section, ALSO_BYTES);
     print_section(print_registers, &section, REGISTERS_BYTES);
     print_section(print_backtrace, &section, BACKTRACE_BYTES);
     print_others(&section, cpu);
     print_section(print_log, &section, LOG_BYTES);
-    print_section(print_end, &section, 64);
+    print_section(print_end, &section, END_BYTES);
     write_capsule(cpu, id);
 }
 

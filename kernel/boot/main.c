@@ -62,7 +62,7 @@ _Noreturn void kernel_main(uint64_t boot_hw_id, paddr_t handoff)
     arch_cpu_early_init(cpu, sched_boot_thread(cpu)); // exceptions, current, log
     arch_boot_info(boot_hw_id, handoff);              // boot_info, cpu_count()
     param_parse(boot_info.command_line);              // parameters
-    keep_reserve();
+    keep_reserve();                                   // the place where an earlier panic may be
     console_init();                                   // the polled console
     log_info("Fathom " FATHOM_VERSION " on %s", boot_info.machine ? boot_info.machine : "?");
     kdebug_ops_init(); // the debugger: traps, panics
