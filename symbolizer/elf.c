@@ -351,7 +351,8 @@ static struct error *map_file(int file, const char *path, struct sym_bytes *out)
 
 struct error *sym_elf_open(const char *path, struct sym_elf **out)
 {
-    int file = open(path, O_RDONLY | O_CLOEXEC);
+    // Names come from other files too: opening a pipe would wait for its writer.
+    int file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (file < 0)
         return error_errno("%s", path);
     struct sym_bytes bytes;

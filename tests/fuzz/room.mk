@@ -13,6 +13,11 @@ fuzz.sym_capsule.sources := tests/fuzz/sym_capsule_fuzz.c tests/unit/capsule_wri
     $(symbolizer.capsule) $(symbolizer.serve) $(symbolizer.elf) base/error.c $(gdbstub.sources)
 fuzz.sym_capsule.libs := -llz4 -lzstd -lz
 
+fuzz.targets += sym_debug
+fuzz.sym_debug.sources := tests/fuzz/sym_debug_fuzz.c symbolizer/lazy.c symbolizer/symbols.c \
+    $(symbolizer.elf) $(symbolizer.dwarf) base/error.c
+fuzz.sym_debug.libs := -lzstd -lz
+
 fuzz.cc = $(CLANG) -std=gnu17 -g -O1 -I. -D_GNU_SOURCE -fno-omit-frame-pointer -Wall -Wextra \
     -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all
 fuzz.dir = $(BUILD)/host/fuzz

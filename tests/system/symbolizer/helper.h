@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MIT
+// What both units inline.
 static inline int helper_low(int x, int low)
 {
     return x < low ? low : x;

@@ -1,8 +1,18 @@
+// SPDX-License-Identifier: MIT
+// The program of tests/system/test_symbolizer.py: calls inlined into calls, from this file and from
+// a header, in two sections.
 #include "helper.h"
-struct list { struct list *next; int value; };
+struct list {
+    struct list *next;
+    int value;
+};
 extern volatile int sink;
 volatile int sink;
-static inline __attribute__((always_inline)) int twice(int x) { sink = x; return 2 * x; }
+static inline __attribute__((always_inline)) int twice(int x)
+{
+    sink = x;
+    return 2 * x;
+}
 static int sum(const struct list *list)
 {
     int total = 0;
@@ -18,9 +28,18 @@ __attribute__((noinline)) int cold_path(int x)
     }
     return helper_mix(x, sink);
 }
-__attribute__((section(".text.other"))) int elsewhere(int x) { return twice(x) + cold_path(x); }
-__attribute__((noinline)) static int unused_but_kept(int x) { return helper_mix(x, x); }
-int dropped(int x) { return unused_but_kept(x) + 1; }
+__attribute__((section(".text.other"))) int elsewhere(int x)
+{
+    return twice(x) + cold_path(x);
+}
+__attribute__((noinline)) static int unused_but_kept(int x)
+{
+    return helper_mix(x, x);
+}
+int dropped(int x)
+{
+    return unused_but_kept(x) + 1;
+}
 int main(int argc, char **argv)
 {
     struct list a = {0, argc}, b = {&a, argc * 2};
