@@ -143,6 +143,24 @@ static void the_list_of_threads_is_xml_in_parts(void **state)
                                    "</threads>"));
 }
 
+// `fathom threads` of kdebug/gdb/fathom.gdb reads it.
+static void where_all_threads_are_is_one_answer(void **state)
+{
+    struct gdb_stop stop = {.kind = GDB_STOP_SIGNAL, .signal = 5, .thread = 1};
+
+    (void)state;
+    go("vCont;s:1;c");
+    stopped(&stop);
+    fake_register_set(&fake, 2, fake.stub.machine->pc, 0x80201234);
+    const char *reply = ask("qXfer:threads:read:places:0,1000");
+    // Also after a step, when gdb's own list is brief.
+    assert_non_null(strstr(reply, "<thread id=\"2\" name=\"a&lt;b&gt;&amp;&quot;c&quot;\" "
+                                  "pc=\"80201234\">"));
+    assert_string_equal(
+        ask("qXfer:threads:read::0,1000"),
+        "l<threads><thread id=\"1\"/><thread id=\"2\"/><thread id=\"3\"/></threads>");
+}
+
 static void the_first_list_after_a_stop_is_brief(void **state)
 {
     struct gdb_stop stop = {.kind = GDB_STOP_SIGNAL, .signal = 5, .thread = 1};
@@ -566,6 +584,7 @@ int main(void)
         TINY(a_thread_that_is_not_there_is_refused),
         LARGE(the_list_of_threads_is_xml_in_parts),
         TINY(the_first_list_after_a_stop_is_brief),
+        TINY(where_all_threads_are_is_one_answer),
         TINY(the_description_comes_from_the_register_table),
         TINY(only_target_xml_exists),
         TINY(registers_without_a_value_are_x),
