@@ -5,5 +5,6 @@ kernel.sources += \
     kernel/sched/thread.c \
     kernel/sched/kd_threads.c \
     kernel/sched/ps_command.c \
+    kernel/sched/spawn_command.c \
     kernel/sched/sched_test.c
 plain.sources += kernel/sched/kd_threads.c
