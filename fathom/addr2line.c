@@ -67,7 +67,7 @@ struct answer {
 struct session {
     struct sym_module *module;
     struct address_style style;
-    unsigned section;
+    struct sym_place base; // what addresses are counted from
     struct sym_result result;
     struct answer *memo;
     struct answer *batch;
@@ -101,7 +101,7 @@ static struct error *look_up(struct session *session, struct answer *to)
 {
     struct answer *slot = memo_slot(session, to->address);
     if (!slot->bytes || slot->address != to->address) {
-        struct sym_place place = {session->section, to->address};
+        struct sym_place place = {session->base.section, session->base.address + to->address};
         struct error *error = sym_lookup(session->module, place, &session->result);
         if (error)
             return error;
@@ -260,11 +260,10 @@ static struct error *open_module(const struct addr2line_options *options, struct
     free(folders);
     if (error)
         return error;
-    session->style.address_bytes = sym_module_info(session->module)->address_bytes;
-    if (!options->section)
-        return NULL;
-    session->section = sym_section(session->module, options->section);
-    if (!session->section)
+    const struct sym_module_info *info = sym_module_info(session->module);
+    session->style.address_bytes = info->address_bytes;
+    session->result.symbol_in_need = !options->json && !info->mangled;
+    if (options->section && !sym_section_start(session->module, options->section, &session->base))
         return error_make(EXIT_FAILED, "%s: there is no section %s", options->file,
                           options->section);
     return NULL;
@@ -310,7 +309,6 @@ static struct error *addr2line_run(int argc, char **argv, enum exit_status *stat
                   .pretty = options.pretty,
                   .demangle = options.demangle,
                   .json = options.json},
-        .result = {.symbol_in_need = !options.json},
         .memo = calloc(MEMO_SLOTS, sizeof(struct answer)),
     };
     if (!session.memo)

@@ -100,19 +100,33 @@ static void put_unknown(struct text *text, const struct address_style *style)
     put(text, "??:0\n");
 }
 
+// GCC gives a C++ function of one file no linkage name; the symbol table has it. Of an inlined one
+// nothing has it.
+static const char *name_of(const struct sym_result *result, size_t i,
+                           const struct sym_symbol *symbol)
+{
+    const struct sym_frame *frame = &result->frames[i];
+    bool outermost = i + 1 == result->count;
+    if (frame->linkage)
+        return frame->linkage;
+    if (symbol && (!frame->function || (outermost && sym_is_mangled(symbol->name))))
+        return symbol->name;
+    return frame->function;
+}
+
 static void put_frames(struct text *text, const struct address_style *style,
                        const struct sym_result *result, const struct sym_symbol *symbol)
 {
     size_t count = style->inlines ? result->count : 1;
     for (size_t i = 0; i < count; i++) {
         const struct sym_frame *frame = &result->frames[i];
-        const char *name = frame->linkage ? frame->linkage : frame->function;
+        bool named_file = frame->file || frame->function || !symbol;
         if (i && style->pretty)
             put(text, " (inlined by) ");
-        put_function(text, style, name || !symbol ? name : symbol->name);
+        put_function(text, style, name_of(result, i, symbol));
         // binutils goes on printing the discriminator of the address itself.
-        put_line(text, style, frame->file || name || !symbol ? frame->file : symbol->file,
-                 frame->line, result->frames[0].discriminator);
+        put_line(text, style, named_file ? frame->file : symbol->file, frame->line,
+                 result->frames[0].discriminator);
     }
 }
 

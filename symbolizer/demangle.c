@@ -6,11 +6,15 @@
 
 #include "symbolizer/symbolizer.h"
 
+bool sym_is_mangled(const char *name)
+{
+    // C++ and old Rust, then Rust since 2019. Plain names are not worth a call of the demangler.
+    return name[0] == '_' && (name[1] == 'Z' || name[1] == 'R');
+}
+
 char *sym_demangle(const char *name)
 {
-    // The demangler takes any word for a type when asked nicely; these are how mangled names begin:
-    // Itanium C++ and old Rust, new Rust, and D.
-    if (strncmp(name, "_Z", 2) != 0 && strncmp(name, "_R", 2) != 0 && strncmp(name, "_D", 2) != 0)
+    if (!sym_is_mangled(name) && strncmp(name, "_GLOBAL_", 8) != 0)
         return NULL;
     return cplus_demangle(name, DMGL_AUTO | DMGL_PARAMS | DMGL_ANSI);
 }

@@ -457,6 +457,7 @@ static struct error *put_symbols(struct index_build *build)
                               left < INDEX_BLOCK ? left : INDEX_BLOCK);
             last = position;
         }
+        build->mangled |= sym_is_mangled(row->name);
         index_put_uleb(stream, position - last);
         index_put_uleb(stream, row->size);
         index_put_uleb(stream, index_string(&build->strings, row->name));

@@ -35,7 +35,7 @@ struct index_build {
     struct index_buffer unit_functions; // the function's number + 1, likewise
     struct index_buffer unit_nodes;     // the node of each scope
     size_t units_failed;
-    bool has_debug;
+    bool has_debug, mangled;
 };
 
 // Makes `intervals`, of which the later is the inner one where two are alike, into pieces that do

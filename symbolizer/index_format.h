@@ -49,6 +49,7 @@ enum {
     INDEX_RELOCATABLE = 1 << 0,
     INDEX_BIG_ENDIAN = 1 << 1, // the ELF file
     INDEX_HAS_DEBUG = 1 << 2,
+    INDEX_MANGLED = 1 << 3, // names in the symbol table are
 };
 
 #define INDEX_BUILD_ID_MAX 64

@@ -252,6 +252,7 @@ void sym_index_info(const struct sym_index *index, struct sym_module_info *out)
         .build_id_bytes = header->build_id_bytes,
         .has_debug = header->flags & INDEX_HAS_DEBUG,
         .indexed = true,
+        .mangled = header->flags & INDEX_MANGLED,
     };
 }
 
@@ -650,16 +651,31 @@ void sym_index_each_symbol(const struct sym_index *index, sym_symbol_fn *fn, voi
     }
 }
 
-unsigned sym_index_section(const struct sym_index *index, const char *name)
+static const struct index_section *named(const struct sym_index *index, const char *name)
 {
     size_t count;
     const struct index_section *all = sections(index, &count);
     for (size_t i = 0; i < count; i++) {
         const char *its = string_at(index, le32toh(all[i].name));
         if (its && !strcmp(its, name))
-            return le32toh(all[i].number);
+            return &all[i];
     }
-    return 0;
+    return NULL;
+}
+
+unsigned sym_index_section(const struct sym_index *index, const char *name)
+{
+    const struct index_section *section = named(index, name);
+    return section ? le32toh(section->number) : 0;
+}
+
+bool sym_index_section_start(const struct sym_index *index, const char *name,
+                             struct sym_place *start)
+{
+    const struct index_section *section = named(index, name);
+    if (section)
+        *start = place_of(index, le32toh(section->position));
+    return section;
 }
 
 // -- lookup ---------------------------------------------------------------------------------------

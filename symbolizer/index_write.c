@@ -17,9 +17,10 @@ static void describe_elf(const struct index_build *build, struct index_header *h
     const struct sym_elf *elf = build->elf;
     header->machine = htole16(elf->machine);
     header->address_bytes = elf->wide ? 8 : 4;
-    header->flags = (uint8_t)((elf->relocatable ? INDEX_RELOCATABLE : 0) |
-                              (elf->big_endian ? INDEX_BIG_ENDIAN : 0) |
-                              (build->has_debug ? INDEX_HAS_DEBUG : 0));
+    header->flags =
+        (uint8_t)((elf->relocatable ? INDEX_RELOCATABLE : 0) |
+                  (elf->big_endian ? INDEX_BIG_ENDIAN : 0) |
+                  (build->has_debug ? INDEX_HAS_DEBUG : 0) | (build->mangled ? INDEX_MANGLED : 0));
     struct stat status;
     if (!stat(elf->path, &status))
         header->elf_changed_ns = (int64_t)htole64((uint64_t)status.st_mtim.tv_sec * 1000000000 +

@@ -77,6 +77,22 @@ static struct error *open_indexed(struct sym_module *module, const struct sym_op
     return error;
 }
 
+static bool has_symbols(const struct sym_elf *elf)
+{
+    for (size_t i = 0; i < elf->section_count; i++) {
+        if (elf->sections[i].type == SHT_SYMTAB)
+            return true;
+    }
+    return false;
+}
+
+// A stripped file's symbols are where its debug information is.
+static struct sym_elf *with_symbols(const struct sym_module *module)
+{
+    bool other = module->debug && !has_symbols(module->elf) && has_symbols(module->debug);
+    return other ? module->debug : module->elf;
+}
+
 static void describe(struct sym_module *module)
 {
     struct sym_module_info *info = &module->info;
@@ -95,11 +111,13 @@ static void describe(struct sym_module *module)
         .build_id_bytes = elf->build_id_bytes,
         .has_debug = sym_has_debug(with_debug(module)),
         .indexed = module->index != NULL,
+        .mangled = !module->index && sym_symbols_mangled(with_symbols(module)),
     };
     if (module->index) {
         struct sym_module_info indexed;
         sym_index_info(module->index, &indexed);
         info->has_debug = indexed.has_debug;
+        info->mangled = indexed.mangled;
     }
 }
 
@@ -146,22 +164,6 @@ const struct sym_module_info *sym_module_info(const struct sym_module *module)
 
 // -- symbols --------------------------------------------------------------------------------------
 
-static bool has_symbols(const struct sym_elf *elf)
-{
-    for (size_t i = 0; i < elf->section_count; i++) {
-        if (elf->sections[i].type == SHT_SYMTAB)
-            return true;
-    }
-    return false;
-}
-
-// A stripped file's symbols are where its debug information is.
-static struct sym_elf *with_symbols(const struct sym_module *module)
-{
-    bool other = module->debug && !has_symbols(module->elf) && has_symbols(module->debug);
-    return other ? module->debug : module->elf;
-}
-
 static struct error *need_symbols(struct sym_module *module)
 {
     if (module->symbols_read)
@@ -199,6 +201,19 @@ unsigned sym_section(struct sym_module *module, const char *name)
 {
     return module->elf ? sym_elf_section_named(module->elf, name)
                        : sym_index_section(module->index, name);
+}
+
+bool sym_section_start(struct sym_module *module, const char *name, struct sym_place *start)
+{
+    if (!module->elf)
+        return sym_index_section_start(module->index, name, start);
+    unsigned number = sym_elf_section_named(module->elf, name);
+    if (!number)
+        return false;
+    *start = module->elf->relocatable
+                 ? (struct sym_place){number, 0}
+                 : (struct sym_place){0, module->elf->sections[number].address};
+    return true;
 }
 
 // -- lookups --------------------------------------------------------------------------------------

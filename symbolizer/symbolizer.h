@@ -27,6 +27,7 @@ struct sym_module_info {
     size_t build_id_bytes; // 0: it has none
     bool has_debug;        // there is .debug_info, here or in the index
     bool indexed;          // answers come from an index
+    bool mangled;          // there are mangled names in the symbol table
 };
 
 // Where an address lies. In a file that is not relocatable `section` is 0 and `address` is the
@@ -59,8 +60,8 @@ struct sym_symbol {
 // Frames go from the innermost inlined call to the function itself. Strings live as long as the
 // module; the array is the result's own and is valid until it is used for another lookup or ended.
 struct sym_result {
-    bool symbol_in_need; // set by the caller: the symbol is looked for only where no function is
-                         // known, which is faster
+    // Set by the caller: the symbol is looked for only where no function is known, which is faster.
+    bool symbol_in_need;
     const struct sym_frame *frames;
     size_t count;             // 0: nothing is known, perhaps but for the symbol
     struct sym_symbol symbol; // the ELF symbol at the address or the nearest below it, even past
@@ -104,6 +105,8 @@ struct error *sym_each_symbol(struct sym_module *module, sym_symbol_fn *fn, void
 
 // The section of that name as a place's `section` number; 0: there is none.
 unsigned sym_section(struct sym_module *module, const char *name);
+// Where the section of that name begins; false: there is none.
+bool sym_section_start(struct sym_module *module, const char *name, struct sym_place *start);
 
 // Bytes of the file's loaded contents (not of .bss). Returns how many there are from `place` on, at
 // most `length`; 0 when the file has no contents there (a separate debug file has none).
@@ -112,3 +115,5 @@ size_t sym_read(struct sym_module *module, struct sym_place place, void *to, siz
 // A readable form of a mangled C++ or Rust name, to be freed by the caller; NULL: it is not
 // mangled.
 char *sym_demangle(const char *name);
+// Whether a name begins like a mangled one.
+bool sym_is_mangled(const char *name);

@@ -199,6 +199,19 @@ struct error *sym_symbols_load(struct sym_symbols *symbols, struct sym_elf *elf)
     return NULL;
 }
 
+bool sym_symbols_mangled(struct sym_elf *elf)
+{
+    struct table table;
+    struct error *error = open_table(elf, SHT_SYMTAB, &table);
+    if (!error && !table.count)
+        error = open_table(elf, SHT_DYNSYM, &table);
+    bool failed = error;
+    error_free(error);
+    struct sym_bytes names = table.strings;
+    return !failed && names.size &&
+           (memmem(names.data, names.size, "\0_Z", 3) || memmem(names.data, names.size, "\0_R", 3));
+}
+
 void sym_symbols_deinit(struct sym_symbols *symbols)
 {
     free(symbols->rows);

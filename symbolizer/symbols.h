@@ -31,6 +31,8 @@ struct sym_symbols {
 
 // Reads the table. `symbols` starts as {0}; the names live as long as `elf`.
 struct error *sym_symbols_load(struct sym_symbols *symbols, struct sym_elf *elf);
+// Whether any name in the table is mangled, without reading the table.
+bool sym_symbols_mangled(struct sym_elf *elf);
 void sym_symbols_deinit(struct sym_symbols *symbols);
 
 // The symbol an address belongs to: the nearest one below it in its section, even past its size,
