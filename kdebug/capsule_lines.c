@@ -68,9 +68,10 @@ static char *put_decimal(char *to, uint32_t value)
 
 static char *put_string(char *to, const char *string)
 {
-    size_t length = strlen(string);
-    memcpy(to, string, length);
-    return to + length;
+    while (*string != '\0') {
+        *to++ = *string++;
+    }
+    return to;
 }
 
 static void put_line(struct kd_capsule_lines *lines, char *start, char *end)

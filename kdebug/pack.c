@@ -27,6 +27,7 @@ static int LZ4_decompress_safe_partial_forceExtDict(const char *from, char *to, 
                                                     size_t dictionary_bytes);
 // It declares old names, too, that a freestanding build does not define.
 #pragma GCC diagnostic ignored "-Wunused-function"
+// NOLINTNEXTLINE(bugprone-suspicious-include): in one piece with what is static here
 #include <lz4.c>
 
 size_t kd_pack(const void *from, size_t length, void *to, size_t room)

@@ -206,10 +206,11 @@ static void print_others(struct section *section, const struct kd_cpu *first)
     for (unsigned i = 0; i < kd_cpu_total(); i++) {
         others += i != first->index && kd_cpu_online(i);
     }
+    size_t share = OTHERS_BYTES / (others > 0 ? others : 1);
     for (unsigned i = 0; i < kd_cpu_total(); i++) {
         if (i != first->index && kd_cpu_online(i)) {
             section->cpu = &kd.cpus[i];
-            print_section(print_backtrace, section, OTHERS_BYTES / others);
+            print_section(print_backtrace, section, share);
         }
     }
 }
