@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "fathom/commands.h"
+#include "fathom/postmortem.h"
 #include "symbolizer/report/images.h"
 #include "symbolizer/report/reader.h"
 #include "symbolizer/report/writers.h"
@@ -25,6 +26,7 @@ struct decode_options {
     struct option_list files, debug_folders, source_folders;
     const char *color;
     bool json, html, dedup, follow, no_source, no_disassembly, no_index;
+    struct postmortem_options postmortem;
 };
 
 static const char *const colors[] = {"auto", "always", "never", NULL};
@@ -48,6 +50,16 @@ static const struct option_row rows[] = {
      "decode each line as it comes, and wait for more at the end of a file", 0, 0, NULL},
     {"color", 0, OPTION_STRING, AT(color), "WHEN",
      "auto (on a terminal unless NO_COLOR is set), always or never", 0, 0, colors},
+    {"locals", 0, OPTION_FLAG, AT(postmortem.locals), NULL,
+     "and print the variables of the frames of each CPU's thread, out of the panic's capsule", 0, 0,
+     NULL},
+    {"threads", 0, OPTION_FLAG, AT(postmortem.all_threads), NULL, "with --locals: of all threads",
+     0, 0, NULL},
+    {"core", 0, OPTION_STRING, AT(postmortem.core), "FILE",
+     "write the capsule as a core file instead, for 'gdb ELF FILE'", 0, 0, NULL},
+    {"gdb", 0, OPTION_NUMBER, AT(postmortem.gdb), "PORT",
+     "serve the capsule to a gdb ('target remote :PORT') instead; 0 takes a free port", 0, 65535,
+     NULL},
     {"no-source", 0, OPTION_FLAG, AT(no_source), NULL, "no lines of source", 0, 0, NULL},
     {"no-disassembly", 0, OPTION_FLAG, AT(no_disassembly), NULL, "no instructions", 0, 0, NULL},
     {"no-index", 0, OPTION_FLAG, AT(no_index), NULL,
@@ -71,6 +83,10 @@ static struct error *check_options(const struct decode_options *options)
         return error_make(EXIT_USAGE, "--html is for whole logs and by itself");
     if (options->dedup && options->follow)
         return error_make(EXIT_USAGE, "--dedup counts what is there; --follow waits for more");
+    if (postmortem_wanted(&options->postmortem) &&
+        (options->html || options->json || options->dedup || options->follow))
+        return error_make(EXIT_USAGE, "--locals, --core and --gdb look into one log's capsule, and "
+                                      "print no other format");
     return NULL;
 }
 
@@ -305,17 +321,34 @@ static struct error *decode(const struct decode_options *options, int count, cha
     return error;
 }
 
+// With a capsule's machine: --locals is printed behind the decoded log, the others in its place.
+static struct error *decode_capsule(const struct decode_options *options, int count, char **paths)
+{
+    char *input = "-";
+    if (count > 1)
+        return error_make(EXIT_USAGE, "--locals, --core and --gdb take one log");
+    if (count == 0)
+        paths = &input;
+    struct postmortem_options postmortem = options->postmortem;
+    postmortem.colour = wants_color(options->color);
+    struct error *error = strcmp(paths[0], "-") != 0 ? NULL : postmortem_keep_input();
+    if (!error && postmortem.locals)
+        error = decode(options, 1, paths);
+    return error ? error : postmortem_run(&postmortem, paths[0], &options->files);
+}
+
 static struct error *decode_run(int argc, char **argv, enum exit_status *status)
 {
     (void)status;
-    struct decode_options options = {.color = "auto"};
+    struct decode_options options = {.color = "auto", .postmortem.gdb = POSTMORTEM_NO_GDB};
     int operands;
     bool helped;
     struct error *error = options_parse(&command_decode, argc, argv, &options, &operands, &helped);
     if (!error && !helped)
         error = check_options(&options);
+    bool capsule = postmortem_wanted(&options.postmortem);
     if (!error && !helped)
-        error = decode(&options, argc - operands, argv + operands);
+        error = (capsule ? decode_capsule : decode)(&options, argc - operands, argv + operands);
     option_list_deinit(&options.files);
     option_list_deinit(&options.debug_folders);
     option_list_deinit(&options.source_folders);

@@ -1,0 +1,530 @@
+// SPDX-License-Identifier: MIT
+// See debug.h. Everything libdwarf says is taken as hearsay: a call that fails means that the
+// attribute is not there.
+#include "symbolizer/debug.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    ORIGINS_MOST = 8,       // of an inlined copy of a copy
+    CHILDREN_MOST = 100000, // a list that goes in a circle is as long
+};
+
+// Sections libdwarf may see: what it needs for our questions, so that no other is decompressed.
+static const char *const section_names[] = {
+    ".debug_info",        ".debug_types", ".debug_abbrev", ".debug_str",      ".debug_line_str",
+    ".debug_str_offsets", ".debug_addr",  ".debug_ranges", ".debug_rnglists", ".debug_loc",
+    ".debug_loclists",    ".debug_frame", ".eh_frame",
+};
+
+#define SECTION_COUNT (sizeof(section_names) / sizeof(*section_names))
+
+struct sym_debug_private {
+    struct section { // number 0 is ELF's null section
+        const char *name;
+        uint64_t address;
+        struct sym_bytes contents;
+    } sections[SECTION_COUNT + 1];
+    size_t section_count;
+    uint8_t *frame; // .debug_frame without the marks below
+    uint64_t *signal_cies;
+    size_t signal_cie_count;
+    Dwarf_Obj_Access_Methods methods;
+    Dwarf_Obj_Access_Interface interface;
+};
+
+// -- what libdwarf asks ---------------------------------------------------------------------------
+
+static int get_section_info(void *object, Dwarf_Half index, Dwarf_Obj_Access_Section *out,
+                            int *error)
+{
+    const struct sym_debug_private *own = ((const struct sym_debug *)object)->private_;
+    (void)error;
+    if (index >= own->section_count)
+        return DW_DLV_NO_ENTRY;
+    *out = (Dwarf_Obj_Access_Section){
+        .addr = own->sections[index].address,
+        .type = index ? 1 : 0, // SHT_PROGBITS
+        .size = own->sections[index].contents.size,
+        .name = own->sections[index].name,
+    };
+    return DW_DLV_OK;
+}
+
+static Dwarf_Endianness get_byte_order(void *object)
+{
+    const struct sym_debug *debug = object;
+    return debug->elf->big_endian ? DW_OBJECT_MSB : DW_OBJECT_LSB;
+}
+
+static Dwarf_Small get_word_bytes(void *object)
+{
+    const struct sym_debug *debug = object;
+    return debug->elf->wide ? 8 : 4;
+}
+
+static Dwarf_Unsigned get_section_count(void *object)
+{
+    return ((const struct sym_debug *)object)->private_->section_count;
+}
+
+static int load_section(void *object, Dwarf_Half index, Dwarf_Small **out, int *error)
+{
+    const struct sym_debug_private *own = ((const struct sym_debug *)object)->private_;
+    (void)error;
+    if (index == 0 || index >= own->section_count)
+        return DW_DLV_NO_ENTRY;
+    *out = (Dwarf_Small *)own->sections[index].contents.data; // libdwarf only reads
+    return DW_DLV_OK;
+}
+
+// -- opening --------------------------------------------------------------------------------------
+
+// libdwarf gives up all of .debug_frame when a CIE has an augmentation that it does not know there,
+// such as the "S" of .cfi_signal_frame in assembly. So it gets a copy in which the letter is taken
+// out, with one more DW_CFA_nop at the end of the CIE, and we keep which ones had it.
+static void take_out_mark(struct sym_debug_private *own, uint8_t *at, uint8_t *end, uint64_t offset)
+{
+    uint64_t *cies = reallocarray(own->signal_cies, own->signal_cie_count + 1, sizeof(*cies));
+    if (!cies)
+        return;
+    own->signal_cies = cies;
+    own->signal_cies[own->signal_cie_count++] = offset;
+    memmove(at, at + 1, (size_t)(end - at) - 1);
+    end[-1] = DW_CFA_nop;
+}
+
+static struct error *hide_signal_marks(struct sym_debug *debug, struct section *section)
+{
+    struct sym_debug_private *own = debug->private_;
+    own->frame = malloc(section->contents.size);
+    if (!own->frame)
+        return error_errno("%s: .debug_frame", debug->elf->path);
+    memcpy(own->frame, section->contents.data, section->contents.size);
+    struct sym_cursor cursor = sym_cursor_over(section->contents, debug->elf->swap);
+    while (sym_cursor_left(&cursor) > 0 && !cursor.failed) {
+        uint64_t offset = sym_cursor_offset(&cursor), bytes = sym_read_u32(&cursor);
+        bool wide = bytes == UINT32_MAX;
+        if (wide)
+            bytes = sym_read_u64(&cursor);
+        struct sym_cursor inner = cursor;
+        sym_cursor_skip(&cursor, bytes);
+        uint64_t id = wide ? sym_read_u64(&inner) : sym_read_u32(&inner);
+        sym_read_u8(&inner); // version
+        uint64_t letters = sym_cursor_offset(&inner);
+        bool signal = !strcmp(sym_read_string(&inner), "S");
+        if (signal && !cursor.failed && !inner.failed && inner.at <= cursor.at &&
+            id == (wide ? UINT64_MAX : UINT32_MAX))
+            take_out_mark(own, own->frame + letters, own->frame + sym_cursor_offset(&cursor),
+                          offset);
+    }
+    section->contents.data = own->frame;
+    return NULL;
+}
+
+bool sym_debug_is_signal_cie(const struct sym_debug *debug, uint64_t offset)
+{
+    for (size_t i = 0; i < debug->private_->signal_cie_count; i++)
+        if (debug->private_->signal_cies[i] == offset)
+            return true;
+    return false;
+}
+
+// Those that are there and hold something.
+static struct error *find_sections(struct sym_debug *debug)
+{
+    struct sym_debug_private *own = debug->private_;
+    own->sections[0].name = "";
+    own->section_count = 1;
+    for (size_t i = 0; i < SECTION_COUNT; i++) {
+        struct section *section = &own->sections[own->section_count];
+        unsigned number = sym_elf_section_named(debug->elf, section_names[i]);
+        struct error *error =
+            sym_elf_contents_named(debug->elf, section_names[i], &section->contents);
+        if (error)
+            return error;
+        if (section->contents.size > 0 && !strcmp(section_names[i], ".debug_frame"))
+            error = hide_signal_marks(debug, section);
+        if (error)
+            return error;
+        section->name = section_names[i];
+        section->address =
+            number && !debug->elf->relocatable ? debug->elf->sections[number].address : 0;
+        own->section_count += section->contents.size > 0;
+    }
+    return NULL;
+}
+
+static struct error *open_libdwarf(struct sym_debug *debug)
+{
+    struct sym_debug_private *own = debug->private_;
+    struct error *failed = find_sections(debug);
+    if (failed)
+        return failed;
+    own->methods = (Dwarf_Obj_Access_Methods){
+        .get_section_info = get_section_info,
+        .get_byte_order = get_byte_order,
+        .get_length_size = get_word_bytes,
+        .get_pointer_size = get_word_bytes,
+        .get_section_count = get_section_count,
+        .load_section = load_section,
+    };
+    own->interface = (Dwarf_Obj_Access_Interface){.object = debug, .methods = &own->methods};
+    Dwarf_Error error = NULL;
+    int result =
+        dwarf_object_init_b(&own->interface, NULL, NULL, DW_GROUPNUMBER_ANY, &debug->dbg, &error);
+    if (result == DW_DLV_ERROR) {
+        struct error *said =
+            error_make(EXIT_FAILED, "%s: libdwarf: %s", debug->elf->path, dwarf_errmsg(error));
+        dwarf_dealloc_error(NULL, error);
+        debug->dbg = NULL;
+        return said;
+    }
+    if (result != DW_DLV_OK)
+        debug->dbg = NULL;
+    return NULL;
+}
+
+struct error *sym_debug_open(struct sym_elf *elf, struct sym_debug **out)
+{
+    struct sym_debug *debug = calloc(1, sizeof(*debug));
+    if (debug)
+        debug->private_ = calloc(1, sizeof(*debug->private_));
+    if (!debug || !debug->private_) {
+        free(debug);
+        return error_errno("%s", elf->path);
+    }
+    debug->elf = elf;
+    struct error *error = open_libdwarf(debug);
+    if (!error)
+        error = sym_dwarf_open(elf, &debug->units);
+    if (!error)
+        error = sym_symbols_load(&debug->symbols, elf);
+    if (error) {
+        sym_debug_close(debug);
+        return error;
+    }
+    *out = debug;
+    return NULL;
+}
+
+void sym_debug_close(struct sym_debug *debug)
+{
+    if (!debug)
+        return;
+    if (debug->dbg)
+        dwarf_object_finish(debug->dbg, NULL);
+    if (debug->units)
+        sym_dwarf_close(debug->units);
+    sym_symbols_deinit(&debug->symbols);
+    free(debug->private_->frame);
+    free(debug->private_->signal_cies);
+    free(debug->private_);
+    free(debug);
+}
+
+// -- attributes -----------------------------------------------------------------------------------
+
+void sym_debug_forget(struct sym_debug *debug, Dwarf_Error error)
+{
+    if (error)
+        dwarf_dealloc_error(debug->dbg, error);
+}
+
+static Dwarf_Attribute own_attribute(struct sym_debug *debug, Dwarf_Die die, Dwarf_Half name)
+{
+    Dwarf_Attribute attribute = NULL;
+    Dwarf_Error error = NULL;
+    int result = dwarf_attr(die, name, &attribute, &error);
+    if (result == DW_DLV_ERROR)
+        sym_debug_forget(debug, error);
+    return result == DW_DLV_OK ? attribute : NULL;
+}
+
+static Dwarf_Die own_reference(struct sym_debug *debug, Dwarf_Die die, Dwarf_Half name)
+{
+    Dwarf_Attribute attribute = own_attribute(debug, die, name);
+    Dwarf_Off offset = 0;
+    Dwarf_Die target = NULL;
+    Dwarf_Error error = NULL;
+    if (!attribute)
+        return NULL;
+    // A type unit's type, which is found by its signature, is the one kind that is not an offset.
+    int result = dwarf_global_formref(attribute, &offset, &error);
+    if (result == DW_DLV_OK)
+        result =
+            dwarf_offdie_b(debug->dbg, offset, dwarf_get_die_infotypes_flag(die), &target, &error);
+    if (result == DW_DLV_ERROR)
+        sym_debug_forget(debug, error);
+    dwarf_dealloc_attribute(attribute);
+    return result == DW_DLV_OK ? target : NULL;
+}
+
+// The entry this one is a copy of, or completes.
+static Dwarf_Die origin_of(struct sym_debug *debug, Dwarf_Die die)
+{
+    Dwarf_Die origin = own_reference(debug, die, DW_AT_abstract_origin);
+    return origin ? origin : own_reference(debug, die, DW_AT_specification);
+}
+
+Dwarf_Attribute sym_debug_attribute(struct sym_debug *debug, Dwarf_Die die, Dwarf_Half name)
+{
+    Dwarf_Attribute attribute = own_attribute(debug, die, name);
+    Dwarf_Die at = NULL;
+    for (int i = 0; i < ORIGINS_MOST && !attribute; i++) {
+        Dwarf_Die origin = origin_of(debug, at ? at : die);
+        if (at)
+            dwarf_dealloc_die(at);
+        at = origin;
+        if (!at)
+            break;
+        attribute = own_attribute(debug, at, name);
+    }
+    // An attribute points to its entry, which then stays until the end.
+    if (at && !attribute)
+        dwarf_dealloc_die(at);
+    return attribute;
+}
+
+Dwarf_Die sym_debug_reference(struct sym_debug *debug, Dwarf_Die die, Dwarf_Half name)
+{
+    Dwarf_Die target = own_reference(debug, die, name), at = NULL;
+    for (int i = 0; i < ORIGINS_MOST && !target; i++) {
+        Dwarf_Die origin = origin_of(debug, at ? at : die);
+        if (at)
+            dwarf_dealloc_die(at);
+        at = origin;
+        if (!at)
+            break;
+        target = own_reference(debug, at, name);
+    }
+    if (at)
+        dwarf_dealloc_die(at);
+    return target;
+}
+
+const char *sym_debug_name(struct sym_debug *debug, Dwarf_Die die)
+{
+    Dwarf_Attribute attribute = sym_debug_attribute(debug, die, DW_AT_name);
+    char *name = NULL;
+    Dwarf_Error error = NULL;
+    if (!attribute)
+        return NULL;
+    int result = dwarf_formstring(attribute, &name, &error);
+    if (result == DW_DLV_ERROR)
+        sym_debug_forget(debug, error);
+    dwarf_dealloc_attribute(attribute);
+    return result == DW_DLV_OK ? name : NULL;
+}
+
+bool sym_debug_unsigned(struct sym_debug *debug, Dwarf_Die die, Dwarf_Half name, uint64_t *value)
+{
+    Dwarf_Attribute attribute = sym_debug_attribute(debug, die, name);
+    Dwarf_Unsigned number = 0;
+    Dwarf_Signed negative = 0;
+    Dwarf_Error error = NULL;
+    if (!attribute)
+        return false;
+    int result = dwarf_formudata(attribute, &number, &error);
+    if (result == DW_DLV_ERROR) {
+        sym_debug_forget(debug, error);
+        error = NULL;
+        result = dwarf_formsdata(attribute, &negative, &error); // DW_FORM_sdata below zero
+        number = (Dwarf_Unsigned)negative;
+    }
+    if (result == DW_DLV_ERROR)
+        sym_debug_forget(debug, error);
+    dwarf_dealloc_attribute(attribute);
+    *value = number;
+    return result == DW_DLV_OK;
+}
+
+bool sym_debug_signed(struct sym_debug *debug, Dwarf_Die die, Dwarf_Half name, int64_t *value)
+{
+    Dwarf_Attribute attribute = sym_debug_attribute(debug, die, name);
+    Dwarf_Signed number = 0;
+    Dwarf_Error error = NULL;
+    if (!attribute)
+        return false;
+    int result = dwarf_formsdata(attribute, &number, &error);
+    if (result == DW_DLV_ERROR)
+        sym_debug_forget(debug, error);
+    dwarf_dealloc_attribute(attribute);
+    *value = number;
+    return result == DW_DLV_OK;
+}
+
+bool sym_debug_flag(struct sym_debug *debug, Dwarf_Die die, Dwarf_Half name)
+{
+    Dwarf_Attribute attribute = sym_debug_attribute(debug, die, name);
+    Dwarf_Bool flag = false;
+    Dwarf_Error error = NULL;
+    if (!attribute)
+        return false;
+    if (dwarf_formflag(attribute, &flag, &error) == DW_DLV_ERROR)
+        sym_debug_forget(debug, error);
+    dwarf_dealloc_attribute(attribute);
+    return flag;
+}
+
+Dwarf_Half sym_debug_tag(Dwarf_Die die)
+{
+    Dwarf_Half tag = 0;
+    Dwarf_Error error = NULL;
+    return dwarf_tag(die, &tag, &error) == DW_DLV_OK ? tag : 0;
+}
+
+uint64_t sym_debug_offset(Dwarf_Die die)
+{
+    Dwarf_Off offset = 0;
+    Dwarf_Error error = NULL;
+    return dwarf_dieoffset(die, &offset, &error) == DW_DLV_OK ? offset : 0;
+}
+
+void sym_debug_each_child(struct sym_debug *debug, Dwarf_Die die, sym_debug_fn *fn, void *argument)
+{
+    Dwarf_Die child = NULL;
+    Dwarf_Error error = NULL;
+    int result = dwarf_child(die, &child, &error);
+    for (int i = 0; result == DW_DLV_OK; i++) {
+        bool more = i < CHILDREN_MOST && fn(debug, child, argument);
+        Dwarf_Die next = NULL;
+        result = DW_DLV_NO_ENTRY;
+        if (more)
+            result = dwarf_siblingof_b(debug->dbg, child, dwarf_get_die_infotypes_flag(child),
+                                       &next, &error);
+        dwarf_dealloc_die(child);
+        child = next;
+    }
+    if (result == DW_DLV_ERROR)
+        sym_debug_forget(debug, error);
+}
+
+// -- ranges ---------------------------------------------------------------------------------------
+
+static bool read_address(struct sym_debug *debug, Dwarf_Die die, Dwarf_Half name, uint64_t *out)
+{
+    Dwarf_Attribute attribute = own_attribute(debug, die, name);
+    Dwarf_Addr address = 0;
+    Dwarf_Error error = NULL;
+    if (!attribute)
+        return false;
+    int result = dwarf_formaddr(attribute, &address, &error);
+    if (result == DW_DLV_ERROR)
+        sym_debug_forget(debug, error);
+    dwarf_dealloc_attribute(attribute);
+    *out = address;
+    return result == DW_DLV_OK;
+}
+
+static bool covers_from_to(struct sym_debug *debug, Dwarf_Die die, uint64_t address, bool *known)
+{
+    uint64_t low, high;
+    *known = read_address(debug, die, DW_AT_low_pc, &low);
+    if (!*known)
+        return false;
+    if (!read_address(debug, die, DW_AT_high_pc, &high)) {
+        if (!sym_debug_unsigned(debug, die, DW_AT_high_pc, &high))
+            return false;
+        high += low;
+    }
+    return address >= low && address < high;
+}
+
+static uint64_t unit_base(struct sym_debug *debug, Dwarf_Die die)
+{
+    Dwarf_Off offset;
+    Dwarf_Die unit = NULL;
+    Dwarf_Error error = NULL;
+    uint64_t base = 0;
+    if (dwarf_CU_dieoffset_given_die(die, &offset, &error) != DW_DLV_OK ||
+        dwarf_offdie_b(debug->dbg, offset, true, &unit, &error) != DW_DLV_OK)
+        return 0;
+    read_address(debug, unit, DW_AT_low_pc, &base);
+    dwarf_dealloc_die(unit);
+    return base;
+}
+
+// DWARF 4, section 2.17.3.
+static bool covers_old_list(struct sym_debug *debug, Dwarf_Die die, Dwarf_Off offset,
+                            uint64_t address)
+{
+    Dwarf_Ranges *ranges = NULL;
+    Dwarf_Signed count = 0;
+    Dwarf_Unsigned bytes = 0;
+    Dwarf_Off real = 0;
+    Dwarf_Error error = NULL;
+    int result =
+        dwarf_get_ranges_b(debug->dbg, offset, die, &real, &ranges, &count, &bytes, &error);
+    if (result != DW_DLV_OK) {
+        if (result == DW_DLV_ERROR)
+            sym_debug_forget(debug, error);
+        return false;
+    }
+    uint64_t base = unit_base(debug, die);
+    bool covers = false;
+    for (Dwarf_Signed i = 0; i < count && !covers; i++) {
+        if (ranges[i].dwr_type == DW_RANGES_ADDRESS_SELECTION)
+            base = ranges[i].dwr_addr2;
+        else if (ranges[i].dwr_type == DW_RANGES_ENTRY)
+            covers = address >= base + ranges[i].dwr_addr1 && address < base + ranges[i].dwr_addr2;
+    }
+    dwarf_ranges_dealloc(debug->dbg, ranges, count);
+    return covers;
+}
+
+// DWARF 5, section 2.17.3; libdwarf has done the sums.
+static bool covers_list(struct sym_debug *debug, Dwarf_Attribute attribute, Dwarf_Half form,
+                        Dwarf_Unsigned value, uint64_t address)
+{
+    Dwarf_Rnglists_Head head = NULL;
+    Dwarf_Unsigned count = 0, offset = 0;
+    Dwarf_Error error = NULL;
+    int result =
+        dwarf_rnglists_get_rle_head(attribute, form, value, &head, &count, &offset, &error);
+    bool covers = false;
+    for (Dwarf_Unsigned i = 0; result == DW_DLV_OK && i < count && !covers; i++) {
+        unsigned length, code;
+        Dwarf_Unsigned raw1, raw2, low = 0, high = 0;
+        Dwarf_Bool unavailable = false;
+        result = dwarf_get_rnglists_entry_fields_a(head, i, &length, &code, &raw1, &raw2,
+                                                   &unavailable, &low, &high, &error);
+        bool range = code != DW_RLE_end_of_list && code != DW_RLE_base_address &&
+                     code != DW_RLE_base_addressx;
+        covers = result == DW_DLV_OK && range && !unavailable && address >= low && address < high;
+    }
+    if (result == DW_DLV_ERROR)
+        sym_debug_forget(debug, error);
+    if (head)
+        dwarf_dealloc_rnglists_head(head);
+    return covers;
+}
+
+bool sym_debug_covers(struct sym_debug *debug, Dwarf_Die die, uint64_t address)
+{
+    Dwarf_Attribute attribute = own_attribute(debug, die, DW_AT_ranges);
+    bool known;
+    if (!attribute)
+        return covers_from_to(debug, die, address, &known);
+    Dwarf_Half form = 0, version = 0, offset_bytes = 0;
+    Dwarf_Off offset = 0;
+    Dwarf_Unsigned value = 0;
+    Dwarf_Error error = NULL;
+    bool covers = false;
+    dwarf_get_version_of_die(die, &version, &offset_bytes);
+    int result = dwarf_whatform(attribute, &form, &error);
+    if (result == DW_DLV_OK && form == DW_FORM_rnglistx)
+        result = dwarf_formudata(attribute, &value, &error);
+    else if (result == DW_DLV_OK)
+        result = dwarf_global_formref(attribute, &offset, &error);
+    if (result == DW_DLV_ERROR)
+        sym_debug_forget(debug, error);
+    if (result == DW_DLV_OK && version >= 5)
+        covers =
+            covers_list(debug, attribute, form, form == DW_FORM_rnglistx ? value : offset, address);
+    else if (result == DW_DLV_OK)
+        covers = covers_old_list(debug, die, offset, address);
+    dwarf_dealloc_attribute(attribute);
+    return covers;
+}

@@ -1,0 +1,233 @@
+// SPDX-License-Identifier: MIT
+// See locals.h. Which functions lie at an address is the scanner's answer (dwarf.h), which is
+// quick; the entries of those few functions are then read through libdwarf.
+#include "symbolizer/locals.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "symbolizer/location.h"
+#include "symbolizer/type_print.h"
+
+enum {
+    CHAIN_MOST = 64,         // calls inlined into each other
+    BLOCKS_MOST = 32,        // blocks within blocks
+    VALUE_BYTES_MOST = 4096, // of a printed value
+};
+
+// -- which functions ------------------------------------------------------------------------------
+
+struct chain {
+    struct sym_debug *debug;
+    uint64_t pc;
+    struct sym_unit unit;
+    uint64_t dies[CHAIN_MOST]; // from the function to the innermost inlined call
+    size_t count;
+    struct error *error;
+};
+
+static bool scope_holds(const struct sym_unit *unit, const struct sym_scope *scope, uint64_t pc)
+{
+    for (uint32_t i = 0; i < scope->range_count; i++) {
+        const struct sym_range *range = &unit->scope_ranges[scope->first_range + i];
+        if (pc >= range->low && pc < range->high)
+            return true;
+    }
+    return false;
+}
+
+// A parent stands before those inlined into it, so one walk finds the way down.
+static bool find_chain(size_t number, void *argument)
+{
+    struct chain *chain = argument;
+    chain->error = sym_unit_read(chain->debug->units, number, SYM_UNIT_SCOPES, &chain->unit);
+    if (chain->error)
+        return false;
+    uint32_t last = SYM_NONE;
+    for (uint32_t i = 0; i < chain->unit.scope_count && chain->count < CHAIN_MOST; i++) {
+        const struct sym_scope *scope = &chain->unit.scopes[i];
+        if (scope->parent != last || !scope_holds(&chain->unit, scope, chain->pc))
+            continue;
+        chain->dies[chain->count++] = scope->die;
+        last = i;
+    }
+    // Entries of a split unit are in a file that libdwarf was not given.
+    if (chain->unit.split)
+        chain->count = 0;
+    return chain->count == 0;
+}
+
+// -- variables ------------------------------------------------------------------------------------
+
+struct walk {
+    const struct sym_place_context *context;
+    struct sym_debug *debug;
+    sym_local_fn *local;
+    void *argument;
+    unsigned blocks;
+};
+
+static bool read_constant(struct sym_debug *debug, Dwarf_Die die, size_t size,
+                          struct sym_value *out)
+{
+    Dwarf_Attribute attribute = sym_debug_attribute(debug, die, DW_AT_const_value);
+    Dwarf_Half form = 0;
+    Dwarf_Block *block = NULL;
+    Dwarf_Error error = NULL;
+    uint64_t number;
+    if (!attribute)
+        return false;
+    bool right = dwarf_whatform(attribute, &form, &error) == DW_DLV_OK;
+    bool is_block = right && (form == DW_FORM_block || form == DW_FORM_block1 ||
+                              form == DW_FORM_block2 || form == DW_FORM_block4);
+    if (is_block) {
+        right = dwarf_formblock(attribute, &block, &error) == DW_DLV_OK;
+        if (right)
+            sym_value_constant(block->bl_data, block->bl_len, size, out);
+    } else if (right) {
+        right = sym_debug_unsigned(debug, die, DW_AT_const_value, &number);
+        if (right)
+            sym_value_constant(&number, sizeof(number), size, out);
+    }
+    if (block)
+        dwarf_dealloc(debug->dbg, block, DW_DLA_BLOCK);
+    sym_debug_forget(debug, error);
+    dwarf_dealloc_attribute(attribute);
+    return right;
+}
+
+static void read_value(const struct walk *walk, Dwarf_Die die, Dwarf_Die type,
+                       struct sym_value *value)
+{
+    uint64_t size;
+    *value = (struct sym_value){0};
+    if (!sym_type_size(walk->debug, type, &size)) {
+        value->why = "of a size that is not known";
+        return;
+    }
+    Dwarf_Attribute location = sym_debug_attribute(walk->debug, die, DW_AT_location);
+    if (location) {
+        sym_value_locate(walk->context, location, size, value);
+        dwarf_dealloc_attribute(location);
+    } else if (!read_constant(walk->debug, die, size, value)) {
+        value->why = "optimized out";
+    }
+}
+
+// The text is cut rather than longer than anybody reads.
+static char *print_value(const struct walk *walk, Dwarf_Die type, const struct sym_value *value)
+{
+    char *text = NULL;
+    size_t bytes = 0;
+    FILE *out = open_memstream(&text, &bytes);
+    if (!out)
+        return NULL;
+    sym_value_print(walk->context, type, value, out);
+    if (fclose(out) != 0) {
+        free(text);
+        return NULL;
+    }
+    if (bytes > VALUE_BYTES_MOST)
+        strcpy(text + VALUE_BYTES_MOST - 4, "...");
+    return text;
+}
+
+static void tell_variable(const struct walk *walk, Dwarf_Die die, bool is_argument)
+{
+    const char *name = sym_debug_name(walk->debug, die);
+    Dwarf_Die type = sym_debug_reference(walk->debug, die, DW_AT_type);
+    if (name && type) {
+        struct sym_value value;
+        read_value(walk, die, type, &value);
+        char *type_name = sym_type_name(walk->debug, type);
+        char *text = print_value(walk, type, &value);
+        struct sym_local local = {
+            .name = name,
+            .type = type_name ? type_name : "?",
+            .value = text ? text : "<no memory to print it>",
+            .argument = is_argument,
+            .known = !value.why && value.size > 0,
+        };
+        walk->local(&local, walk->argument);
+        free(type_name);
+        free(text);
+        sym_value_deinit(&value);
+    }
+    if (type)
+        dwarf_dealloc_die(type);
+}
+
+static bool visit(struct sym_debug *debug, Dwarf_Die child, void *argument)
+{
+    struct walk *walk = argument;
+    Dwarf_Half tag = sym_debug_tag(child);
+    if (tag == DW_TAG_formal_parameter ||
+        (tag == DW_TAG_variable && !sym_debug_flag(debug, child, DW_AT_declaration))) {
+        tell_variable(walk, child, tag == DW_TAG_formal_parameter);
+    } else if (tag == DW_TAG_lexical_block && walk->blocks < BLOCKS_MOST &&
+               sym_debug_covers(debug, child, walk->context->pc)) {
+        walk->blocks++;
+        sym_debug_each_child(debug, child, visit, walk);
+        walk->blocks--;
+    }
+    return true;
+}
+
+// -- frames ---------------------------------------------------------------------------------------
+
+static void tell_scope(const struct chain *chain, size_t index, struct sym_place_context *context,
+                       sym_scope_fn *scope, sym_local_fn *local, void *argument)
+{
+    Dwarf_Die die = NULL;
+    Dwarf_Error error = NULL;
+    if (dwarf_offdie_b(chain->debug->dbg, chain->dies[index], true, &die, &error) != DW_DLV_OK) {
+        sym_debug_forget(chain->debug, error);
+        return;
+    }
+    struct sym_local_scope told = {
+        .function = sym_debug_name(chain->debug, die),
+        .inlined = (unsigned)(chain->count - 1 - index),
+        .innermost = index + 1 == chain->count,
+        .outermost = index == 0,
+    };
+    if (scope)
+        scope(&told, argument);
+    struct walk walk = {context, chain->debug, local, argument, 0};
+    if (local)
+        sym_debug_each_child(chain->debug, die, visit, &walk);
+    dwarf_dealloc_die(die);
+}
+
+struct error *sym_locals_each(const struct sym_dead *dead, struct sym_debug *debug,
+                              const struct sym_unwinder *unwinder,
+                              const struct sym_unwind_frame *frame, sym_scope_fn *scope,
+                              sym_local_fn *local, void *argument)
+{
+    struct chain chain = {.debug = debug, .pc = sym_unwind_lookup_pc(unwinder, frame)};
+    if (!debug->dbg)
+        return NULL;
+    struct error *error = sym_dwarf_units_at(debug->units, chain.pc, find_chain, &chain);
+    if (!error)
+        error = chain.error;
+    struct sym_place_context context = {
+        .dead = dead,
+        .debug = debug,
+        .registers = &frame->registers,
+        .pc = chain.pc,
+        .has_cfa = frame->has_cfa,
+        .cfa = frame->cfa,
+    };
+    Dwarf_Error said = NULL;
+    if (!error && chain.count > 0 &&
+        dwarf_offdie_b(debug->dbg, chain.dies[0], true, &context.function, &said) != DW_DLV_OK) {
+        sym_debug_forget(debug, said);
+        chain.count = 0;
+    }
+    for (size_t i = chain.count; i-- > 0 && !error;)
+        tell_scope(&chain, i, &context, scope, local, argument);
+    if (context.function)
+        dwarf_dealloc_die(context.function);
+    sym_unit_deinit(&chain.unit);
+    return error;
+}

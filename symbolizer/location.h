@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: MIT
+// Evaluates DWARF expressions and location descriptions (DWARF 5, sections 2.5 and 2.6) over a dead
+// machine: where a variable is in a frame, and what it holds. What the machine no longer has, or
+// what an expression asks for that nobody kept, makes bytes unknown; it is never guessed.
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "symbolizer/dead.h"
+#include "symbolizer/debug.h"
+
+#define SYM_REGISTERS  128         // DWARF numbers a frame keeps
+#define SYM_VALUE_MOST (64u << 10) // bytes of one variable that are looked at
+
+struct sym_registers { // by DWARF number; of 64 bits
+    uint64_t value[SYM_REGISTERS];
+    bool known[SYM_REGISTERS];
+};
+
+// In what surroundings an expression is evaluated.
+struct sym_place_context {
+    const struct sym_dead *dead;
+    struct sym_debug *debug;
+    const struct sym_registers *registers;
+    uint64_t pc; // as linked; picks the row of a location list
+    bool has_cfa;
+    uint64_t cfa;
+    Dwarf_Die function; // whose frame base fbreg means; NULL: none
+};
+
+// What a variable holds, as far as it is known.
+struct sym_value {
+    uint8_t *bytes;
+    uint8_t *known; // 1 for each byte that is
+    size_t size;
+    bool in_memory; // at `address`
+    uint64_t address;
+    const char *why; // when nothing is known: a few words on the reason; else NULL
+};
+
+// The value of an expression of call frame information, with an address pushed first unless
+// `initial` is NULL.
+bool sym_evaluate(const struct sym_place_context *context, const void *expression, size_t bytes,
+                  const uint64_t *initial, uint64_t *result);
+
+// The value at an attribute of class exprloc or loclist. `out` is always filled in, and is to be
+// ended by sym_value_deinit().
+void sym_value_locate(const struct sym_place_context *context, Dwarf_Attribute location,
+                      size_t size, struct sym_value *out);
+// The value at an address.
+void sym_value_at(const struct sym_place_context *context, uint64_t address, size_t size,
+                  struct sym_value *out);
+// A constant of so many bytes.
+void sym_value_constant(const void *bytes, size_t count, size_t size, struct sym_value *out);
+void sym_value_deinit(struct sym_value *value);
