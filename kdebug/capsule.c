@@ -374,6 +374,16 @@ static int write_pointed(void *argument)
     return 0;
 }
 
+static int write_ranges(void *argument)
+{
+    (void)argument;
+    const struct kd_range *range = kd.kernel->capsule_ranges;
+    for (; range != NULL && range->end > range->start; range++) {
+        kd_capsule_take(range->start, range->end - range->start, KD_CAPSULE_MEMORY_KERNEL);
+    }
+    return 0;
+}
+
 static void for_stopped_cpus(int (*stage)(void *argument))
 {
     for (unsigned i = 0; i < kd_cpu_total(); i++) {
@@ -385,6 +395,12 @@ static void for_stopped_cpus(int (*stage)(void *argument))
 }
 
 // -- threads ----------------------------------------------------------------------------------
+
+// A quarter is for what registers and stacks point to.
+static bool has_budget_for_threads(void)
+{
+    return kd_capsule_memory_left() >= kd.config.capsule_bytes / 4;
+}
 
 static void write_thread(const struct kd_thread *thread)
 {
@@ -400,6 +416,9 @@ static void write_thread(const struct kd_thread *thread)
     copy_string(record->wait, sizeof(record->wait), thread->wait);
     kd_capsule_commit(&capsule.writer, sizeof(*record));
     capsule.summary.threads++;
+    if (kd.kernel->thread_bytes > 0 && has_budget_for_threads()) {
+        kd_capsule_take(thread->handle, kd.kernel->thread_bytes, KD_CAPSULE_MEMORY_KERNEL);
+    }
 }
 
 static void write_sleeper(const struct kd_thread *thread)
@@ -410,8 +429,7 @@ static void write_sleeper(const struct kd_thread *thread)
         return;
     }
     write_registers(thread->id, KD_CAPSULE_NO_CPU, &frame, valid);
-    // A quarter is for what registers and stacks point to.
-    if (kd_capsule_memory_left() < budget / 4 ||
+    if (!has_budget_for_threads() ||
         !take_stack(live_part(thread, kd_frame_sp(&frame), kd_frame_fp(&frame)), budget / 32)) {
         capsule.summary.stacks_left_out++;
     }
@@ -537,6 +555,7 @@ uint32_t kd_capsule_write(const struct kd_panic_facts *facts, uint32_t id)
     kd_protect(write_cpu_stack, facts->cpu, NULL);
     write_texts();
     for_stopped_cpus(write_cpu_stack);
+    kd_protect(write_ranges, NULL, NULL);
     kd_protect(write_threads, NULL, NULL);
     kd_protect(write_pointed, facts->cpu, NULL);
     for_stopped_cpus(write_pointed);

@@ -134,6 +134,10 @@ struct kdebug_kernel {
     bool (*thread_canary)(const struct kd_thread *thread, uint64_t *value);
     bool (*interrupts_on)(const struct kd_frame *frame);
     const char *const *capsule_commands; // whose output goes into a capsule; ends with NULL
+    size_t thread_bytes;                 // of the memory at kd_thread.handle; 0: it is no address
+    // Variables that a debugger begins with (the list of threads, the CPUs), for the capsule; ends
+    // with {0}.
+    const struct kd_range *capsule_ranges;
     // Memory that a warm reboot leaves alone and nobody else uses: the report and its capsule are
     // kept there (kdebug/kept.h).
     void *keep;

@@ -228,7 +228,7 @@ KD_CAPSULE_SIZE(kd_capsule_thread, 96);
 enum kd_capsule_memory_kind {
     KD_CAPSULE_MEMORY_STACK = 1,   // the live part of a stack
     KD_CAPSULE_MEMORY_POINTED = 2, // what a register or a word of a stack points to
-    KD_CAPSULE_MEMORY_THREAD = 3,  // the kernel's own record of a thread
+    KD_CAPSULE_MEMORY_KERNEL = 3,  // what the kernel knows of its threads and CPUs
 };
 
 // MEMORY: bytes as they were, at a virtual address. The ranges of a capsule are apart from each

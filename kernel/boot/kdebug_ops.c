@@ -20,6 +20,7 @@
 #include "kernel/mm/mapping.h"
 #include "kernel/mm/secret.h"
 #include "kernel/sched/kd_threads.h"
+#include "kernel/sched/walk.h"
 #include "kernel/shell/command.h"
 #include "kernel/sync/patience.h"
 #include "kernel/time/time.h"
@@ -100,6 +101,7 @@ static bool ops_interrupts_on(const struct kd_frame *frame)
 
 // Whose output a panic's capsule holds.
 static const char *const capsule_commands[] = {"locks", "irq", NULL};
+static struct kd_range capsule_ranges[3];
 
 // Set once at boot: linker symbols are no constants of C.
 static struct kd_range untouchable[2];
@@ -129,6 +131,8 @@ static struct kdebug_kernel ops = {
     .thread_canary = sched_kd_thread_canary,
     .interrupts_on = ops_interrupts_on,
     .capsule_commands = capsule_commands,
+    .thread_bytes = sizeof(struct thread),
+    .capsule_ranges = capsule_ranges,
 };
 
 static struct debug_port *port_of(struct uart *uart)
@@ -159,6 +163,9 @@ static void image_init(struct kd_image *image)
 
 void kdebug_ops_init(void)
 {
+    capsule_ranges[0] = (struct kd_range){(uintptr_t)cpus, (uintptr_t)(cpus + CPU_MAX), "CPUs"};
+    capsule_ranges[1] =
+        (struct kd_range){(uintptr_t)&thread_list, (uintptr_t)(&thread_list + 1), "threads"};
     image_init(&ops.image);
     ops.keep = keep_memory(&ops.keep_bytes);
     untouchable[0] =

@@ -127,6 +127,37 @@ def test_memory_and_registers_are_what_gdb_reads(start, debug):
                 assert gdb.register(name) == value, (ident, name)
 
 
+def test_the_kernels_own_records_are_in_it(start, debug):
+    """What a debugger begins with, so that it can walk from there: CPUs, list and threads."""
+    machine = start().boot()
+    capsule = Capsule(crash(machine, "null"))
+    gdb = debug(machine)
+    for what in ("cpus", "thread_list", "*cpus[0].current", "*cpus[3].current"):
+        address, size = gdb.evaluate(f"(unsigned long)&{what}"), gdb.evaluate(f"sizeof({what})")
+        assert None not in capsule.read(address & (1 << 64) - 1, size), what
+
+
+def test_panics_at_once_with_the_console_busy_make_one_report_and_one_capsule(start, debug):
+    """Every CPU faults at once, and the flag that orders the console's output is taken for ever."""
+    machine = start(append="panic=poweroff").boot()
+    gdb = debug(machine)
+    for number in re.findall(r"^[* ]+(\d+) +Thread .*running on CPU", gdb.command("info threads"), re.M):
+        gdb.command(f"thread {number}")
+        gdb.command("set var $pc = (unsigned long)&crash_null")
+    gdb.command("set var output_busy = 1")
+    gdb.command("set var input_lock.lock.next_ticket = input_lock.lock.now_serving + 1")
+    gdb.command("detach")
+    wait_capsule(machine)
+    machine.exit_status()
+    text = machine.console.text
+    assert len(re.findall("^PANIC: ", text, re.M)) == 1
+    assert text.count("end of panic report") == text.count("end panic capsule") == 1
+    capsule = Capsule(text)
+    assert not capsule.lines.bad and capsule.spoiled == 0 and capsule.summary
+    also = set(re.findall(r"^cpu (\d) panicked, too", text, re.M))
+    assert also == {str(index) for index, (flags, _, _) in capsule.cpus.items() if flags & 4}
+
+
 # -- secrets ----------------------------------------------------------------------------------
 
 def secret(seed, number):
