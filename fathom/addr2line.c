@@ -68,6 +68,7 @@ struct session {
     struct sym_module *module;
     struct address_style style;
     struct sym_place base; // what addresses are counted from
+    uint64_t limit;        // and where nothing is any more
     struct sym_result result;
     struct answer *memo;
     struct answer *batch;
@@ -102,7 +103,11 @@ static struct error *look_up(struct session *session, struct answer *to)
     struct answer *slot = memo_slot(session, to->address);
     if (!slot->bytes || slot->address != to->address) {
         struct sym_place place = {session->base.section, session->base.address + to->address};
-        struct error *error = sym_lookup(session->module, place, &session->result);
+        struct error *error = NULL;
+        session->result.count = 0;
+        session->result.symbol.name = NULL;
+        if (to->address < session->limit)
+            error = sym_lookup(session->module, place, &session->result);
         if (error)
             return error;
         size_t offset = session->answers.used;
@@ -177,7 +182,8 @@ static struct error *answer_batch(struct session *session)
 // As binutils reads an address: hexadecimal with or without 0x, and anything else is 0.
 static uint64_t address_of(const char *word)
 {
-    return strtoull(word, NULL, 16);
+    word += strspn(word, " \t");
+    return *word == '-' ? 0 : strtoull(word, NULL, 16);
 }
 
 struct input {
@@ -263,7 +269,8 @@ static struct error *open_module(const struct addr2line_options *options, struct
     const struct sym_module_info *info = sym_module_info(session->module);
     session->style.address_bytes = info->address_bytes;
     session->result.symbol_in_need = !options->json && !info->mangled;
-    if (options->section && !sym_section_start(session->module, options->section, &session->base))
+    if (options->section &&
+        !sym_section_place(session->module, options->section, &session->base, &session->limit))
         return error_make(EXIT_FAILED, "%s: there is no section %s", options->file,
                           options->section);
     return NULL;
@@ -309,6 +316,7 @@ static struct error *addr2line_run(int argc, char **argv, enum exit_status *stat
                   .pretty = options.pretty,
                   .demangle = options.demangle,
                   .json = options.json},
+        .limit = UINT64_MAX,
         .memo = calloc(MEMO_SLOTS, sizeof(struct answer)),
     };
     if (!session.memo)

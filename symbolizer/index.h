@@ -41,8 +41,8 @@ void sym_index_find(const struct sym_index *index, const char *name, sym_symbol_
                     void *argument);
 void sym_index_each_symbol(const struct sym_index *index, sym_symbol_fn *fn, void *argument);
 unsigned sym_index_section(const struct sym_index *index, const char *name);
-bool sym_index_section_start(const struct sym_index *index, const char *name,
-                             struct sym_place *start);
+bool sym_index_section_place(const struct sym_index *index, const char *name,
+                             struct sym_place *start, uint64_t *bytes);
 
 // -- building -------------------------------------------------------------------------------------
 

@@ -669,13 +669,15 @@ unsigned sym_index_section(const struct sym_index *index, const char *name)
     return section ? le32toh(section->number) : 0;
 }
 
-bool sym_index_section_start(const struct sym_index *index, const char *name,
-                             struct sym_place *start)
+bool sym_index_section_place(const struct sym_index *index, const char *name,
+                             struct sym_place *start, uint64_t *bytes)
 {
     const struct index_section *section = named(index, name);
-    if (section)
-        *start = place_of(index, le32toh(section->position));
-    return section;
+    if (!section)
+        return false;
+    *start = place_of(index, le32toh(section->position));
+    *bytes = le64toh(section->bytes);
+    return true;
 }
 
 // -- lookup ---------------------------------------------------------------------------------------

@@ -203,16 +203,18 @@ unsigned sym_section(struct sym_module *module, const char *name)
                        : sym_index_section(module->index, name);
 }
 
-bool sym_section_start(struct sym_module *module, const char *name, struct sym_place *start)
+bool sym_section_place(struct sym_module *module, const char *name, struct sym_place *start,
+                       uint64_t *bytes)
 {
     if (!module->elf)
-        return sym_index_section_start(module->index, name, start);
+        return sym_index_section_place(module->index, name, start, bytes);
     unsigned number = sym_elf_section_named(module->elf, name);
     if (!number)
         return false;
     *start = module->elf->relocatable
                  ? (struct sym_place){number, 0}
                  : (struct sym_place){0, module->elf->sections[number].address};
+    *bytes = module->elf->sections[number].size;
     return true;
 }
 

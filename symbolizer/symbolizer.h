@@ -105,8 +105,9 @@ struct error *sym_each_symbol(struct sym_module *module, sym_symbol_fn *fn, void
 
 // The section of that name as a place's `section` number; 0: there is none.
 unsigned sym_section(struct sym_module *module, const char *name);
-// Where the section of that name begins; false: there is none.
-bool sym_section_start(struct sym_module *module, const char *name, struct sym_place *start);
+// Where the section of that name begins and how long it is; false: there is none.
+bool sym_section_place(struct sym_module *module, const char *name, struct sym_place *start,
+                       uint64_t *bytes);
 
 // Bytes of the file's loaded contents (not of .bss). Returns how many there are from `place` on, at
 // most `length`; 0 when the file has no contents there (a separate debug file has none).
