@@ -27,6 +27,12 @@ enum {
     INFO_ARGUMENTS = 56,
     INFO_ARGUMENTS_BYTES = 80,
     REGISTERS_MOST = 34,
+    // Notes of our own, named "FATHOM". Readers look at the numbers of well-known notes whatever
+    // their name is, so these are far from them.
+    NOTE_DESCRIPTION = 0x46440001,
+    NOTE_THREADS = 0x46440002,
+    NOTE_TEXT = 0x46440003,
+    CACHE_LINE = 64, // see pad()
     LOADS_MOST = PN_XNUM - 2,
 };
 
@@ -129,7 +135,9 @@ static void add_info(const struct sym_dead *dead, struct buffer *notes)
     int32_t id = (int32_t)machine->thread;
     info[INFO_STATE] = 'R';
     memcpy(info + INFO_ID, &id, sizeof(id));
-    snprintf((char *)info + INFO_NAME, INFO_NAME_BYTES, "%s", machine->kernel_name);
+    // gdb warns unless it is the name of the file it was given.
+    const char *name = dead->elf ? basename(dead->elf->path) : machine->kernel_name;
+    snprintf((char *)info + INFO_NAME, INFO_NAME_BYTES, "%.*s", INFO_NAME_BYTES - 1, name);
     snprintf((char *)info + INFO_ARGUMENTS, INFO_ARGUMENTS_BYTES, "PANIC: %.70s", machine->reason);
     add_note(notes, "CORE", NT_PRPSINFO, info, sizeof(info));
 }
@@ -150,7 +158,7 @@ static void add_description(const struct sym_dead *dead, struct buffer *notes)
                  machine->kernel_name, machine->kernel_version, id, machine->page_bytes,
                  (unsigned long long)machine->load_offset, (unsigned long long)machine->uptime_ns,
                  machine->cpu, capsule->id, capsule->whole ? "" : " incomplete", machine->reason);
-    add_note(notes, "FATHOM", 1, text, (size_t)length);
+    add_note(notes, "FATHOM", NOTE_DESCRIPTION, text, (size_t)length);
 }
 
 static void add_names(const struct sym_dead *dead, struct buffer *notes)
@@ -168,7 +176,7 @@ static void add_names(const struct sym_dead *dead, struct buffer *notes)
     }
     notes->failed |= text.failed;
     if (text.count)
-        add_note(notes, "FATHOM", 2, text.bytes, text.count);
+        add_note(notes, "FATHOM", NOTE_THREADS, text.bytes, text.count);
     free(text.bytes);
 }
 
@@ -182,7 +190,7 @@ static void add_texts(const struct sym_dead *dead, struct buffer *notes)
         add(&text, capsule->texts[i].text, capsule->texts[i].bytes);
         notes->failed |= text.failed;
         if (!text.failed)
-            add_note(notes, "FATHOM", 3, text.bytes, text.count);
+            add_note(notes, "FATHOM", NOTE_TEXT, text.bytes, text.count);
         free(text.bytes);
     }
 }
@@ -246,13 +254,46 @@ static struct sym_bytes fixed_bytes(const struct sym_dead *dead, const struct sy
     return (struct sym_bytes){0};
 }
 
+// gdb reads stacks a cache line at a time. Where a line begins in memory that the core lacks but
+// the ELF has a section for, gdb takes all of the line from the ELF, also what the core has of it.
+// So a range in a section of data gets what is before it in its line from the ELF, as gdb would
+// show it anyway.
+static void pad(const struct sym_dead *dead, struct loads *loads, uint64_t address, uint64_t free,
+                uint64_t *offset)
+{
+    static const uint8_t zeroes[CACHE_LINE];
+    const struct sym_elf *elf = dead->elf;
+    uint64_t linked = address - (uint64_t)dead->load_offset, bytes = address % CACHE_LINE;
+    if (bytes > free)
+        bytes = free;
+    for (size_t i = 1; elf && bytes > 0 && i < elf->section_count; i++) {
+        const struct sym_elf_section *section = &elf->sections[i];
+        if (!(section->flags & SHF_ALLOC) || linked < section->address ||
+            linked - section->address >= section->size)
+            continue;
+        uint64_t into = linked - section->address;
+        if (bytes > into)
+            bytes = into;
+        uint64_t from = section->offset + into - bytes;
+        bool there = from <= elf->file.size && bytes <= elf->file.size - from;
+        if (bytes > 0 && (section->type == SHT_NOBITS || there))
+            add_load(loads, PF_R | PF_W, address - bytes,
+                     section->type == SHT_NOBITS ? zeroes : elf->file.data + from, bytes, offset);
+        return;
+    }
+}
+
 // Memory of the capsule first: readers look at the first that fits.
 static void add_loads(const struct sym_dead *dead, struct loads *loads, uint64_t offset)
 {
     const struct sym_capsule *capsule = dead->capsule;
-    for (size_t i = 0; i < capsule->memory_count; i++)
-        add_load(loads, PF_R | PF_W, capsule->memory[i].address, capsule->memory[i].data,
-                 capsule->memory[i].bytes, &offset);
+    uint64_t end = 0; // of the range before
+    for (size_t i = 0; i < capsule->memory_count; i++) {
+        const struct sym_capsule_memory *range = &capsule->memory[i];
+        pad(dead, loads, range->address, range->address - end, &offset);
+        add_load(loads, PF_R | PF_W, range->address, range->data, range->bytes, &offset);
+        end = range->address + range->bytes;
+    }
     for (size_t i = 0; i < dead->fixed_count; i++) {
         struct sym_bytes bytes = fixed_bytes(dead, &dead->fixed[i]);
         if (bytes.size)
@@ -283,7 +324,7 @@ static Elf64_Ehdr make_header(const struct sym_dead *dead, uint16_t machine, siz
 static struct error *write_core(const struct sym_dead *dead, uint16_t machine,
                                 const struct buffer *notes, const char *path)
 {
-    size_t most = dead->capsule->memory_count + dead->fixed_count;
+    size_t most = 2 * dead->capsule->memory_count + dead->fixed_count;
     if (most > LOADS_MOST)
         return error_make(EXIT_FAILED, "%s: %zu ranges of memory are too many for a core file",
                           path, most);
