@@ -17,21 +17,23 @@ struct sym_bytes {
 
 struct sym_cursor {
     const uint8_t *at, *end;
-    const uint8_t *base;   // offsets in messages are counted from here
-    const uint8_t *failed; // where the first read was that did not fit; NULL: all is well
-    bool swap;             // the file's byte order is not this machine's
+    const uint8_t *base;      // offsets in messages are counted from here
+    bool failed;              // a read did not fit
+    bool swap;                // the file's byte order is not this machine's
+    const uint8_t *failed_at; // where the first such read was
 };
 
 static inline struct sym_cursor sym_cursor_over(struct sym_bytes bytes, bool swap)
 {
-    return (struct sym_cursor){bytes.data, bytes.data + bytes.size, bytes.data, NULL, swap};
+    return (struct sym_cursor){bytes.data, bytes.data + bytes.size, bytes.data, false, swap, NULL};
 }
 
 // Nothing can be read any more.
 static inline void sym_cursor_fail(struct sym_cursor *cursor)
 {
     if (!cursor->failed)
-        cursor->failed = cursor->at;
+        cursor->failed_at = cursor->at;
+    cursor->failed = true;
     cursor->at = cursor->end;
 }
 
@@ -42,7 +44,7 @@ static inline size_t sym_cursor_left(const struct sym_cursor *cursor)
 
 static inline uint64_t sym_cursor_offset(const struct sym_cursor *cursor)
 {
-    return (uint64_t)((cursor->failed ? cursor->failed : cursor->at) - cursor->base);
+    return (uint64_t)((cursor->failed ? cursor->failed_at : cursor->at) - cursor->base);
 }
 
 static inline bool sym_cursor_has(struct sym_cursor *cursor, uint64_t bytes)

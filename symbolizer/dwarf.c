@@ -256,7 +256,8 @@ struct error *sym_unit_read(struct sym_dwarf *dwarf, size_t number, unsigned par
     if (!storage)
         return dw_no_memory(&dwarf->file);
     clear(storage);
-    *unit = (struct sym_unit){.number = number, .storage_ = storage};
+    *unit = (struct sym_unit){.number = number};
+    unit->storage_ = storage;
     struct error *error = read_parts(dwarf, parts, unit);
     if (error) {
         *unit = (struct sym_unit){.number = number, .storage_ = storage};

@@ -247,7 +247,7 @@ const uint8_t *dw_abbrev_skip(const struct dw_abbrevs *abbrevs, const struct dw_
             at += bytes;
             continue;
         }
-        struct sym_cursor cursor = {at, end, at, NULL, swap};
+        struct sym_cursor cursor = {at, end, at, false, swap, NULL};
         take_step(abbrevs, &cursor, step->way);
         sym_cursor_skip(&cursor, step->fixed);
         if (cursor.failed)

@@ -88,7 +88,7 @@ static struct error *read_entry(struct walk *walk, const struct dw_abbrev *abbre
 {
     const struct dw_context *context = walk->context;
     const struct dw_attribute_row *row = &context->abbrevs->attributes[abbrev->first_attribute];
-    struct sym_cursor cursor = {walk->at, walk->end, walk->base, NULL, walk->swap};
+    struct sym_cursor cursor = {walk->at, walk->end, walk->base, false, walk->swap, NULL};
     *entry = (struct function_entry){.call_file = SYM_NONE};
     for (uint32_t i = 0; i < abbrev->attribute_count; i++, row++) {
         struct dw_value value;
@@ -163,7 +163,7 @@ static const uint8_t *sibling_of(const struct walk *walk, const struct dw_abbrev
 {
     if (!abbrev->sibling_bytes)
         return NULL;
-    struct sym_cursor cursor = {values, walk->end, values, NULL, walk->swap};
+    struct sym_cursor cursor = {values, walk->end, values, false, walk->swap, NULL};
     sym_cursor_skip(&cursor, abbrev->sibling_at);
     uint64_t offset = sym_read_unsigned(&cursor, abbrev->sibling_bytes);
     const struct dw_header *header = walk->context->header;
@@ -218,7 +218,7 @@ static struct error *walk_entries(struct walk *walk)
         if (__builtin_expect(code < 0x80, 1)) {
             walk->at++;
         } else {
-            struct sym_cursor cursor = {start, walk->end, start, NULL, false};
+            struct sym_cursor cursor = {start, walk->end, start, false, false, NULL};
             code = sym_read_uleb(&cursor);
             if (cursor.failed)
                 return damaged(walk, start, "an entry's code is cut short");

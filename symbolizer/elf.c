@@ -283,11 +283,11 @@ static struct error *sort_sections(struct sym_elf *elf)
         if (!(section->flags & SHF_EXECINSTR))
             continue;
         uint64_t end = section->address + section->size;
-        struct sym_elf_stretch *last = own->code_count ? &own->code[own->code_count - 1] : NULL;
-        if (!last || section->address > last->end)
+        size_t last = own->code_count;
+        if (last == 0 || section->address > own->code[last - 1].end)
             own->code[own->code_count++] = (struct sym_elf_stretch){section->address, end};
-        else if (end > last->end)
-            last->end = end;
+        else if (end > own->code[last - 1].end)
+            own->code[last - 1].end = end;
     }
     return NULL;
 }
@@ -355,7 +355,7 @@ struct error *sym_elf_open(const char *path, struct sym_elf **out)
     int file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (file < 0)
         return error_errno("%s", path);
-    struct sym_bytes bytes;
+    struct sym_bytes bytes = {NULL, 0};
     struct error *error = map_file(file, path, &bytes);
     close(file);
     if (error)

@@ -306,8 +306,8 @@ struct error *sym_lazy_lookup(struct sym_lazy *lazy, uint64_t address, struct sy
     for (size_t i = 0; i < units.count && !error; i++) {
         struct kept_unit *kept = NULL;
         error = get_unit(lazy, units.numbers[i], &kept);
-        if (error)
-            return error;
+        if (!kept)
+            break;
         if (found.scope == SYM_NONE) {
             found.scope = find_scope(kept, address);
             found.scope_unit = kept;
