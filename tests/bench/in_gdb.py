@@ -51,22 +51,80 @@ def measure_backtrace(frames, tries):
     raise gdb.GdbError("no stop is deep enough")
 
 
-def main():
-    run("set pagination off")
-    measure("connect", ["target remote 127.0.0.1:" + os.environ["BENCH_PORT"]])
+def stop_in_command(line, function):
+    """Stops in a function of a shell command that is typed at the machine's console."""
+    run(f"tbreak {function}")
+    tell("type", line)
+    run("continue")
+
+
+def measure_steps():
+    """Twice each: in spawn_run(), a plain function with two loops and calls, and where it is harder:
+    ticker_scale() returns within ten instructions, timer_interrupt() is made of inlined functions
+    and runs on all CPUs."""
+    stop_in_command("spawn 0", "spawn_run")  # refused: no threads
+    measure("stepi x10", ["stepi"] * 10)
+    stop_in_command("spawn 1", "spawn_run")
+    measure("next x10", ["next"] * 10)
+    stop_in("ticker_scale")
+    measure("stepi x10, with a return", ["stepi"] * 10)
+    measure_interrupt(10)
+
+
+def measure_interrupt(lines):
+    """An interrupt that finds no timer due is over before so many lines; and where it returns to is
+    the debugger's own ground, in which no breakpoint is allowed."""
+    for _ in range(40):
+        stop_in("timer_interrupt")
+        try:
+            measure(f"next x{lines}, inlined code", ["next"] * lines)
+            return
+        except gdb.error:
+            pass
+    raise gdb.GdbError("no interrupt is long enough")
+
+
+def measure_many_threads(wanted=30):
+    """The threads of a busier machine, with gdb's command and with ours."""
+    run("info threads")
+    stop_in_command(f"spawn {wanted - len(gdb.selected_inferior().threads())}", "spawn_run")
+    while len(gdb.selected_inferior().threads()) < wanted:
+        stop_in("ticker_scale")
+    note_threads()
     measure("info threads", ["info threads"])
+    stop_in("ticker_scale")
+    measure("fathom threads", ["fathom threads"])
+
+
+def note_threads():
     tell("note", "threads", len(gdb.selected_inferior().threads()))
+
+
+def measure_commands():
+    measure("info threads at the prompt", ["info threads"])
+    note_threads()
     measure_backtrace(12, TRIES)
     for _ in range(TRIES):
-        stop_in("ticker_scale")  # a loop: ten instructions of one function
-        measure("stepi x10", ["stepi"] * 10)
-        stop_in("timer_interrupt")  # lists, locks, the clock, a timer's function
-        measure("next x10", ["next"] * 10)
+        measure_steps()
     for _ in range(TRIES):
         stop_in("ticker_scale")
         measure("stepi x100", ["stepi"] * 100)
         run("maintenance flush dcache")
         measure("read", ["dump binary memory /dev/null &__text_start (char *)&__text_start + 65536"])
+
+
+def measure_once():
+    measure_steps()
+    measure_backtrace(12, 1)
+
+
+PARTS = {"all": measure_commands, "once": measure_once, "many threads": measure_many_threads}
+
+
+def main():
+    run("set pagination off")
+    measure("connect", ["target remote 127.0.0.1:" + os.environ["BENCH_PORT"]])
+    PARTS[os.environ["BENCH_PART"]]()
     run("detach")
 
 
