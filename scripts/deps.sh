@@ -62,6 +62,7 @@ need elfutils "tests: a witness for the symbolizer"
 need llvm-14 "tests: another, and split debug information in packages"
 need scdoc "manual pages"
 need mandoc "checks the manual pages"
+need python3-drgn "system tests: a second reader of core files"
 need python3-lz4 "system tests: reads panic capsules"
 
 if [ ${#missing[@]} -eq 0 ]; then
