@@ -48,3 +48,21 @@ symbolizer.report := $(addprefix symbolizer/report/,arena.c cursor.c disassembly
     writers.c)
 host.sources += $(symbolizer.report)
 host.libs    += -lcapstone -ljansson -lnettle
+
+unit.tests += report_line report_formats report_places
+unit.report_line.sources    := tests/unit/report_line_test.c \
+    $(addprefix symbolizer/report/,arena.c cursor.c line.c)
+unit.report_formats.sources := tests/unit/report_formats_test.c tests/unit/sym_fake.c \
+    $(symbolizer.report) base/error.c
+unit.report_places.sources  := tests/unit/report_places_test.c tests/unit/sym_fake.c \
+    $(symbolizer.report) base/error.c
+unit.report_formats.libs    := -lcapstone -ljansson -lnettle
+unit.report_places.libs     := $(unit.report_formats.libs)
+unit.report_formats.cflags  := -DFATHOM_VERSION='"test"'
+unit.report_places.cflags   := $(unit.report_formats.cflags)
+
+fuzz.targets += report
+fuzz.report.sources := tests/fuzz/report_fuzz.c tests/unit/sym_fake.c $(symbolizer.report) \
+    base/error.c
+fuzz.report.libs    := $(unit.report_formats.libs)
+fuzz.report.cflags  := $(unit.report_formats.cflags)

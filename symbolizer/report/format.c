@@ -69,9 +69,8 @@ bool report_token(struct report_parser *parser, struct report_cursor *cursor,
 
 static bool is_entry(const struct report_format *format, const char *name)
 {
-    struct report_match match;
     for (const char *const *entry = format->entries; name && entry && *entry; entry++)
-        if (report_match(*entry, (struct report_span){name, strlen(name)}, &match))
+        if (!strcmp(*entry, name))
             return true;
     return false;
 }
@@ -168,7 +167,7 @@ static bool parse_register(struct report_parser *parser, struct report_cursor *c
         try.at++;
     }
     const char *digits = try.at;
-    uint64_t value = report_hex(&try);
+    uint64_t value = report_accept(&try, "0x") ? 0 : report_hex(&try);
     size_t length = (size_t)(try.at - digits);
     bool ends = !report_left(&try) || strchr(" (", *try.at);
     if (try.failed || name.length < 2 || name.length > 10 || !ends || (length != 8 && length < 16))

@@ -122,6 +122,20 @@ static const struct report_beginning beginnings[] = {
     {"PANIC: KASAN: * (", "kasan", "KASAN: %1", REPORT_NEW, REPORT_ENDS, 0},
     {"PANIC: assertion *", "assert", "assertion failed", REPORT_NEW, REPORT_ENDS, 0},
     {"PANIC: inside the debugger: *", "debugger", "panic inside the debugger", REPORT_JOIN, 0, 0},
+    {"PANIC: undefined behaviour", "ub", "undefined behaviour", REPORT_NEW, REPORT_ENDS, 0},
+    {"PANIC: double lock: ", "lock", "double lock", REPORT_NEW, REPORT_ENDS, 0},
+    {"PANIC: lock order: ", "lock-order", "lock order", REPORT_NEW, REPORT_ENDS, 0},
+    {"PANIC: lock stuck: ", "lock", "lock stuck", REPORT_NEW, REPORT_ENDS, 0},
+    {"PANIC: stack smashed", "stack-smashed", "stack smashed", REPORT_NEW, REPORT_ENDS, 0},
+    {"PANIC: *: execution at ", "wild-jump", "jump to nowhere", REPORT_NEW, REPORT_ENDS, 0},
+    {"PANIC: *: * at unmapped address ", "page-fault", "%2 at an unmapped address", REPORT_NEW,
+     REPORT_ENDS, 0},
+    {"PANIC: *: * at 0x*, which is mapped", "page-fault", "%2 that the mapping forbids", REPORT_NEW,
+     REPORT_ENDS, 0},
+    {"PANIC: * was written to after it was freed", "use-after-free", "write to freed memory",
+     REPORT_NEW, REPORT_ENDS, 0},
+    {"PANIC: * was overwritten", "overwritten", "%1 was overwritten", REPORT_NEW, REPORT_ENDS, 0},
+    {"PANIC: * is free already", "double-free", "double free", REPORT_NEW, REPORT_ENDS, 0},
     {"PANIC: * at 0x", "panic", "%1", REPORT_NEW, REPORT_ENDS, 0},
     {"PANIC: *: 0x", "panic", "%1", REPORT_NEW, REPORT_ENDS, 0},
     {"PANIC: *", "panic", "%1", REPORT_NEW, REPORT_ENDS, 0},
@@ -144,8 +158,9 @@ static const struct report_rule rules[] = {
 };
 
 static const char *const skips[] = {
-    "panic",        "kd_panic", "kd_vpanic", "assert_failed", "__stack_chk_fail", "__asan_",
-    "kasan_report", "__ubsan_", NULL,
+    "panic",       "kd_panic",     "kd_vpanic",         "assert_failed", "__stack_chk_fail",
+    "__asan_",     "kasan_report", "held_panic",        "held_check",    "spinlock_take_",
+    "mutex_take_", "poison_check", "poison_check_page", "__ubsan_",      NULL,
 };
 
 // Below these stands the context an exception or interrupt came into.

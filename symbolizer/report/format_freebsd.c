@@ -20,16 +20,6 @@ static bool parse_place(struct report_parser *parser, struct report_cursor *curs
     return true;
 }
 
-static void add(struct report_parser *parser, struct report_frame *frame)
-{
-    // The line before told that an exception came here.
-    if (parser->report->exact_next)
-        frame->role = REPORT_EXACT;
-    parser->report->exact_next = false;
-    report_add_frame(parser, frame);
-    parser->report->exact_next = false;
-}
-
 // "#1 0xffffffff80c0a3b5 at vpanic+0x175"
 static enum report_verdict kdb_frame(struct report_parser *parser, const struct report_match *match)
 {
@@ -42,7 +32,7 @@ static enum report_verdict kdb_frame(struct report_parser *parser, const struct 
     if (number.failed || cursor.failed)
         return REPORT_NOT_OURS;
     parse_place(parser, &place, &frame);
-    add(parser, &frame);
+    report_add_frame(parser, &frame);
     return REPORT_PART;
 }
 
@@ -54,7 +44,7 @@ static enum report_verdict ddb_frame(struct report_parser *parser, const struct 
     if (memchr(match->captures[0].at, ' ', match->captures[0].length) ||
         !parse_place(parser, &place, &frame))
         return REPORT_NOT_OURS;
-    add(parser, &frame);
+    report_add_frame(parser, &frame);
     return REPORT_PART;
 }
 
@@ -116,6 +106,7 @@ static const struct report_beginning beginnings[] = {
      EM_X86_64},
     {"Fatal trap *: * while in ", "trap", "%2", REPORT_NEW, 0, EM_X86_64},
     {"Fatal double fault", "double-fault", "double fault", REPORT_NEW, 0, EM_X86_64},
+    {"panic: * at /", "panic", "panic: %1", REPORT_JOIN, 0, 0},
     {"panic: *", "panic", "panic: %1", REPORT_JOIN, 0, 0},
     {"lock order reversal:", "lock-order", "lock order reversal", REPORT_NEW, 0, 0},
     {"KDB: stack backtrace:", "backtrace", "backtrace", REPORT_JOIN, 0, 0},

@@ -19,7 +19,8 @@ static bool parse_frame(struct report_parser *parser, struct report_cursor *curs
     report_skip_spaces(cursor);
     if (report_accept(cursor, "? "))
         frame->unreliable = true;
-    if (report_accept(cursor, "[")) {
+    // Kernels before 4.10 print it twice for RIP.
+    while (report_accept(cursor, "[")) {
         report_accept(cursor, "<");
         frame->address = report_hex(cursor);
         frame->has_address = !cursor->failed;
@@ -104,6 +105,7 @@ static enum report_verdict rip(struct report_parser *parser, const struct report
 {
     struct report_cursor selector = report_span_cursor(match->captures[0]);
     uint64_t segment = report_hex(&selector);
+    parser->report->machine = EM_X86_64;
     if (!selector.failed && (segment & 3) == 3)
         parser->report->user = true;
     else
@@ -144,6 +146,12 @@ static enum report_verdict epc(struct report_parser *parser, const struct report
         frame.address = report_hex(&cursor);
         frame.has_address = !cursor.failed;
         token = cursor;
+    }
+    struct report_frame *named = parser->report->first_stack.first;
+    if (!frame.name && named && named->role == REPORT_EXACT && !named->has_address) {
+        named->address = frame.address; // the same place once more, as a number
+        named->has_address = frame.has_address;
+        frame.aside = true;
     }
     if (frame.has_offset || frame.has_address)
         report_add_frame(parser, &frame);
@@ -209,6 +217,23 @@ static const char *parse_build_id(struct report_parser *parser, struct report_sp
     return word.length == 40 && !report_left(&digits) ? report_copy(parser, word) : NULL;
 }
 
+// Traces of calls alone look alike on x86-64 and RISC-V; a distribution's version tells.
+static void guess_machine(struct report *report, struct report_span version)
+{
+    static const struct {
+        const char *pattern;
+        uint16_t machine;
+    } flavours[] = {{"*amd64", EM_X86_64},
+                    {"*x86_64", EM_X86_64},
+                    {"*arm64", EM_AARCH64},
+                    {"*aarch64", EM_AARCH64},
+                    {"*riscv64", EM_RISCV}};
+    struct report_match match;
+    for (size_t i = 0; i < sizeof(flavours) / sizeof(*flavours) && !report->machine; i++)
+        if (report_match(flavours[i].pattern, version, &match))
+            report->machine = flavours[i].machine;
+}
+
 // The version stands behind the taint flags: "Tainted: G           OE      6.1.0-56-amd64 #1 ...".
 static void parse_version(struct report_parser *parser, struct report_cursor cursor)
 {
@@ -224,6 +249,7 @@ static void parse_version(struct report_parser *parser, struct report_cursor cur
         if (report->version || !isdigit((unsigned char)*word.at))
             continue;
         report->version = report_copy(parser, word);
+        guess_machine(report, word);
         struct report_match hash;
         if (report_match("*-g*", word, &hash)) {
             struct report_cursor digits = report_span_cursor(hash.captures[1]);
@@ -262,7 +288,14 @@ static enum report_verdict who_with_user(struct report_parser *parser,
     return REPORT_PART;
 }
 
-// "Comm: name" alone ends at the line's end on some; the taint words end it on most.
+// "INFO: task stuckworker:86 blocked for more than 3 seconds."
+static enum report_verdict hung_task(struct report_parser *parser, const struct report_match *match)
+{
+    parser->report->task = report_copy(parser, match->captures[0]);
+    return REPORT_PART;
+}
+
+// A hung task's report has the version on a line of its own.
 static enum report_verdict hung_version(struct report_parser *parser,
                                         const struct report_match *match)
 {
@@ -390,7 +423,7 @@ static const struct report_beginning beginnings[] = {
     {"Oops: ", "oops", "oops", REPORT_JOIN, REPORT_ENDS, 0},
     {"Oops [#", "oops", "oops", REPORT_JOIN, REPORT_ENDS, EM_RISCV},
     {"Kernel BUG [#", "bug", "kernel BUG", REPORT_JOIN, REPORT_ENDS, EM_RISCV},
-    {"Kernel panic - not syncing: *", "panic", "panic: %1", REPORT_JOIN, REPORT_ENDS, 0},
+    {"Kernel panic - not syncing: *", "panic", "panic: %1", REPORT_JOIN, 0, 0},
 
     {"rcu: INFO: * self-detected stall on CPU", "rcu-stall", "RCU stall", REPORT_NEW, 0, 0},
     {"rcu: INFO: * detected stalls on CPUs", "rcu-stall", "RCU stall", REPORT_NEW, 0, 0},
@@ -408,14 +441,15 @@ static const struct report_beginning beginnings[] = {
     {"sysrq: Show Blocked State", "sysrq", "sysrq: blocked tasks", REPORT_NEW, REPORT_PLACELESS, 0},
     {"sysrq: Show Regs", "sysrq", "sysrq: registers", REPORT_NEW, REPORT_PLACELESS, 0},
     {"NMI backtrace for cpu ", "backtrace", "backtrace of a CPU", REPORT_JOIN, 0, 0},
-    {"Call Trace:", "backtrace", "backtrace", REPORT_JOIN, 0, EM_X86_64},
+    {"Call Trace:", "backtrace", "backtrace", REPORT_JOIN, 0, 0},
     {"Call trace:", "backtrace", "backtrace", REPORT_JOIN, 0, EM_AARCH64},
     {0},
 };
 
 static const struct report_rule rules[] = {
     {"RIP: *:", rip},
-    {"RIP  [<", part},
+    {"RIP  ", lr},
+    {"IP: ", lr},
     {"pc : ", pc},
     {"lr : ", lr},
     {"epc : ", epc},
@@ -428,6 +462,7 @@ static const struct report_rule rules[] = {
     {"CPU: * UID: * PID: * Comm: * Tainted: ", who_with_user},
     {"CPU: * PID: * Comm: * Not tainted ", who},
     {"CPU: * PID: * Comm: * Tainted: ", who},
+    {"INFO: task *:* blocked ", hung_task},
     {"Tainted: ", hung_version},
     {"Not tainted ", hung_version},
     {"Call Trace:", trace_begins},
@@ -464,6 +499,7 @@ static const struct report_rule rules[] = {
     {"PHYS_OFFSET: ", part},
     {"CPU features: ", part},
     {"Memory Limit: ", part},
+    {"SMP: stopping secondary CPUs", part},
     {"Rebooting in ", part},
     {"Mem abort info:", part},
     {"Data abort info:", part},
@@ -628,9 +664,11 @@ static const char *const skips[] = {
 
 // On x86-64 the context below an exception's entry is announced by RIP; on the others it is simply
 // the next line of the trace.
-static const char *const entries[] = {"el1h_64_",           "el1t_64_", "el1_irq",
-                                      "el1_sync",           "el1_fiq",  "handle_exception",
-                                      "ret_from_exception", NULL};
+static const char *const entries[] = {
+    "el1h_64_irq", "el1h_64_sync", "el1h_64_fiq",      "el1h_64_error",
+    "el1t_64_irq", "el1t_64_sync", "el1_irq",          "el1_sync",
+    "el1_fiq",     "el1_error",    "handle_exception", "ret_from_exception",
+    NULL};
 
 const struct report_format report_format_linux = {
     .name = "Linux",

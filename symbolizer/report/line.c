@@ -12,8 +12,8 @@
 // -- printable text -------------------------------------------------------------------------------
 
 // How many bytes of a terminal's control sequence begin here (ECMA-48 5.4, 5.6): ESC [ parameters
-// final; ESC ] text BEL or ESC \; ESC and one character. What is cut off at the line's end goes as
-// far as it is there.
+// final; ESC ] text BEL or ESC \; ESC, intermediates and a final. What is cut off at the line's end
+// goes as far as it is there.
 static size_t escape_length(const char *at, size_t left)
 {
     if (left < 2)
@@ -31,7 +31,10 @@ static size_t escape_length(const char *at, size_t left)
             return i + 1;
         return i + 1 < left && at[i + 1] == '\\' ? i + 2 : i;
     }
-    return (unsigned char)at[1] >= 0x20 && (unsigned char)at[1] < 0x7f ? 2 : 1;
+    size_t final = 1; // behind intermediate bytes, as in ESC ( B
+    while (final < left && at[final] >= 0x20 && at[final] <= 0x2f)
+        final++;
+    return final < left && at[final] >= 0x30 && at[final] <= 0x7e ? final + 1 : final;
 }
 
 // The length of a well-formed UTF-8 sequence of a printable character (Unicode 15, table 3-7), or

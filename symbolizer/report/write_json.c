@@ -123,6 +123,15 @@ static const char *build_id_of(const struct report *report)
     return NULL;
 }
 
+static uint16_t machine_of(const struct report *report)
+{
+    const struct report_frame *frame = report->first_stack.first;
+    for (; frame && !report->machine; frame = frame->next_in_stack)
+        if (frame->image)
+            return frame->image->info->machine;
+    return report->machine;
+}
+
 static json_t *report_object(const struct report_show *show, const struct report *report)
 {
     static const char *const clocks[] = {NULL, "boot", "wall"};
@@ -133,7 +142,7 @@ static json_t *report_object(const struct report_show *show, const struct report
     json_object_set_new(object, "clock", text_or_null(clocks[report->clock]));
     json_object_set_new(object, "host", text_or_null(report->host));
     json_object_set_new(object, "boot_id", json_null());
-    json_object_set_new(object, "arch", text_or_null(machine_name(report->machine)));
+    json_object_set_new(object, "arch", text_or_null(machine_name(machine_of(report))));
     json_object_set_new(object, "os", text_or_null(report->os));
     json_object_set_new(object, "version", text_or_null(report->version));
     json_object_set_new(object, "git", text_or_null(report->git));
