@@ -23,6 +23,12 @@ struct sym_module {
     struct sym_lazy *lazy;   // NULL: not read yet, or no debug information
     struct sym_symbols symbols;
     bool symbols_read;
+    unsigned lookups;
+};
+
+enum {
+    // Lookups that read the symbols each time; from then on it is worth while to sort them.
+    LOOKUPS_UNSORTED = 4,
 };
 
 // -- opening --------------------------------------------------------------------------------------
@@ -220,6 +226,25 @@ bool sym_section_place(struct sym_module *module, const char *name, struct sym_p
 
 // -- lookups --------------------------------------------------------------------------------------
 
+static struct error *find_symbol(struct sym_module *module, uint64_t address,
+                                 struct sym_result *result)
+{
+    struct sym_elf *elf = with_symbols(module);
+    struct sym_symbols few = {0}, *symbols = &module->symbols;
+    struct error *error;
+    if (!module->symbols_read && module->lookups++ < LOOKUPS_UNSORTED) {
+        symbols = &few;
+        error = sym_symbols_load_at(symbols, elf, address);
+    } else {
+        error = need_symbols(module);
+    }
+    const struct sym_symbol_row *row = error ? NULL : sym_symbols_at(symbols, elf, address);
+    if (row)
+        result->symbol = sym_symbol_of(row, elf);
+    sym_symbols_deinit(&few);
+    return error;
+}
+
 static struct error *look_up(struct sym_module *module, uint64_t address, struct sym_result *result)
 {
     struct error *error = NULL;
@@ -230,15 +255,7 @@ static struct error *look_up(struct sym_module *module, uint64_t address, struct
     bool known = result->count && result->frames[result->count - 1].function;
     if (!error && known && result->symbol_in_need)
         return NULL;
-    if (!error)
-        error = need_symbols(module);
-    if (error)
-        return error;
-    const struct sym_elf *elf = with_symbols(module);
-    const struct sym_symbol_row *row = sym_symbols_at(&module->symbols, elf, address);
-    if (row)
-        result->symbol = sym_symbol_of(row, elf);
-    return NULL;
+    return error ? error : find_symbol(module, address, result);
 }
 
 struct error *sym_lookup(struct sym_module *module, struct sym_place place,

@@ -163,7 +163,77 @@ static int by_address(const void *left, const void *right)
     return a->number < b->number ? 1 : -1;
 }
 
-struct error *sym_symbols_load(struct sym_symbols *symbols, struct sym_elf *elf)
+static const struct sym_elf_section *section_at(const struct sym_elf *elf, uint64_t address)
+{
+    for (size_t i = 1; i < elf->section_count; i++) {
+        const struct sym_elf_section *section = &elf->sections[i];
+        bool loaded = (section->flags & SHF_ALLOC) && !(section->flags & SHF_TLS);
+        if (loaded && address - section->address < section->size)
+            return section;
+    }
+    return NULL;
+}
+
+// The one address that symbols are wanted for, when only one is.
+struct wanted {
+    uint32_t section;
+    uint64_t address;
+    bool code;
+    uint64_t best; // the address of the nearest below so far
+};
+
+static bool is_wanted(const struct table *table, const struct raw_symbol *raw,
+                      const struct wanted *wanted)
+{
+    uint64_t address = raw->value;
+    if (table->elf->relocatable)
+        address += table->elf->sections[wanted->section].address;
+    // ARM's mark of Thumb code makes an address one too high.
+    return address >= wanted->best && address <= wanted->address + 1;
+}
+
+// Keeps the row there is if it is as near as those before, and forgets those if it is nearer.
+static bool keep_wanted(struct sym_symbols *symbols, struct wanted *wanted)
+{
+    struct sym_symbol_row *row = &symbols->rows[symbols->count];
+    if (row->section != wanted->section || row->address > wanted->address ||
+        row->address < wanted->best || (wanted->code && row->object))
+        return false;
+    if (row->address > wanted->best) {
+        wanted->best = row->address;
+        symbols->rows[0] = *row;
+        symbols->count = 0;
+    }
+    return true;
+}
+
+static void read_rows(const struct table *table, struct wanted *wanted, struct sym_symbols *symbols)
+{
+    // A global symbol is of the file named before it only as long as no second file is named: the
+    // linker puts globals behind all files.
+    const char *file = NULL;
+    bool seen_symbol = false, second_file = false;
+    for (size_t i = 1; i < table->count; i++) {
+        struct raw_symbol raw = raw_symbol(table, i);
+        if (ELF64_ST_TYPE(raw.info) == STT_FILE) {
+            file = raw_name(table, raw.name);
+            second_file |= seen_symbol;
+            continue;
+        }
+        seen_symbol = true;
+        struct sym_symbol_row *row = &symbols->rows[symbols->count];
+        if (wanted && !is_wanted(table, &raw, wanted))
+            continue;
+        if (!row_of(table, &raw, i, row))
+            continue;
+        if (ELF64_ST_BIND(raw.info) == STB_LOCAL || !second_file)
+            row->file = file;
+        if (!wanted || keep_wanted(symbols, wanted))
+            symbols->count++;
+    }
+}
+
+static struct error *load(struct sym_symbols *symbols, struct sym_elf *elf, struct wanted *wanted)
 {
     struct table table;
     struct error *error = open_table(elf, SHT_SYMTAB, &table);
@@ -175,28 +245,26 @@ struct error *sym_symbols_load(struct sym_symbols *symbols, struct sym_elf *elf)
     symbols->rows = malloc(table.count * sizeof(*symbols->rows));
     if (!symbols->rows)
         return error_errno("%s: no memory for %zu symbols", elf->path, table.count);
-
-    // A global symbol is of the file named before it only as long as no second file is named: the
-    // linker puts globals behind all files.
-    const char *file = NULL;
-    bool seen_symbol = false, second_file = false;
-    for (size_t i = 1; i < table.count; i++) {
-        struct raw_symbol raw = raw_symbol(&table, i);
-        if (ELF64_ST_TYPE(raw.info) == STT_FILE) {
-            file = raw_name(&table, raw.name);
-            second_file |= seen_symbol;
-            continue;
-        }
-        seen_symbol = true;
-        struct sym_symbol_row *row = &symbols->rows[symbols->count];
-        if (!row_of(&table, &raw, i, row))
-            continue;
-        if (ELF64_ST_BIND(raw.info) == STB_LOCAL || !second_file)
-            row->file = file;
-        symbols->count++;
-    }
+    read_rows(&table, wanted, symbols);
     qsort(symbols->rows, symbols->count, sizeof(*symbols->rows), by_address);
     return NULL;
+}
+
+struct error *sym_symbols_load(struct sym_symbols *symbols, struct sym_elf *elf)
+{
+    return load(symbols, elf, NULL);
+}
+
+struct error *sym_symbols_load_at(struct sym_symbols *symbols, struct sym_elf *elf,
+                                  uint64_t address)
+{
+    const struct sym_elf_section *section = section_at(elf, address);
+    *symbols = (struct sym_symbols){0};
+    if (!section)
+        return NULL;
+    struct wanted wanted = {(uint32_t)(section - elf->sections), address,
+                            section->flags & SHF_EXECINSTR, section->address};
+    return load(symbols, elf, &wanted);
 }
 
 bool sym_symbols_mangled(struct sym_elf *elf)
@@ -235,17 +303,6 @@ bool sym_symbol_better(uint64_t size, uint8_t rank, uint64_t best_size, uint8_t 
     if (rank != best_rank)
         return rank > best_rank;
     return size < best_size;
-}
-
-static const struct sym_elf_section *section_at(const struct sym_elf *elf, uint64_t address)
-{
-    for (size_t i = 1; i < elf->section_count; i++) {
-        const struct sym_elf_section *section = &elf->sections[i];
-        bool loaded = (section->flags & SHF_ALLOC) && !(section->flags & SHF_TLS);
-        if (loaded && address - section->address < section->size)
-            return section;
-    }
-    return NULL;
 }
 
 const struct sym_symbol_row *sym_symbols_at(const struct sym_symbols *symbols,

@@ -33,6 +33,9 @@ struct sym_symbols {
 struct error *sym_symbols_load(struct sym_symbols *symbols, struct sym_elf *elf);
 // Whether any name in the table is mangled, without reading the table.
 bool sym_symbols_mangled(struct sym_elf *elf);
+// Only what sym_symbols_at() needs for that address: without sorting, for who asks once.
+struct error *sym_symbols_load_at(struct sym_symbols *symbols, struct sym_elf *elf,
+                                  uint64_t address);
 void sym_symbols_deinit(struct sym_symbols *symbols);
 
 // The symbol an address belongs to: the nearest one below it in its section, even past its size,
