@@ -138,12 +138,11 @@ static void warn(const struct sym_dead *dead, const char *log)
     if (dead->capsule->whole)
         return;
     fprintf(stderr, "fathom decode: warning: parts of the capsule are lost\n");
-    for (size_t i = 0; i < losses->count && i < 20; i++) {
+    for (size_t i = 0; i < losses->count && i < 20; i++)
         if (losses->at[i].line)
             fprintf(stderr, "%s:%zu: %s\n", log, losses->at[i].line, losses->at[i].text);
         else
             fprintf(stderr, "%s: %s\n", log, losses->at[i].text);
-    }
     if (losses->count + losses->untold > 20)
         fprintf(stderr, "%s: and %zu losses more\n", log, losses->count + losses->untold - 20);
 }

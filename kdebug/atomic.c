@@ -14,18 +14,15 @@ static uintptr_t sequence_end(uintptr_t pc, uintptr_t *targets, unsigned *count)
     struct kd_insn insn;
     *count = 0;
     for (unsigned i = 1; i < LONGEST; i++) {
-        if (!kd_insn_decode(pc, &insn) || insn.flow == KD_FLOW_LEAVES) {
+        if (!kd_insn_decode(pc, &insn) || insn.flow == KD_FLOW_LEAVES)
             return 0;
-        }
         pc += insn.length;
-        if (insn.flow == KD_FLOW_ATOMIC_STORE) {
+        if (insn.flow == KD_FLOW_ATOMIC_STORE)
             return pc;
-        }
         if (insn.flow == KD_FLOW_BRANCH) {
             // A loop back to the load is a wait for someone who stands still: step it singly.
-            if (insn.target < pc || *count == BRANCHES_MAX) {
+            if (insn.target < pc || *count == BRANCHES_MAX)
                 return 0;
-            }
             targets[(*count)++] = insn.target;
         }
     }
@@ -35,25 +32,20 @@ static uintptr_t sequence_end(uintptr_t pc, uintptr_t *targets, unsigned *count)
 unsigned kd_atomic_exits(uintptr_t pc, uintptr_t exits[KD_ATOMIC_EXITS])
 {
     struct kd_insn insn;
-    if (!kd_insn_decode(pc, &insn) || insn.flow != KD_FLOW_ATOMIC_LOAD) {
+    if (!kd_insn_decode(pc, &insn) || insn.flow != KD_FLOW_ATOMIC_LOAD)
         return 0;
-    }
     unsigned count;
     uintptr_t end = sequence_end(pc + insn.length, exits, &count);
-    if (end == 0) {
+    if (end == 0)
         return 0;
-    }
     if (kd_insn_decode(end, &insn) && insn.flow == KD_FLOW_BRANCH && insn.target >= pc &&
-        insn.target <= end) {
+        insn.target <= end)
         end += insn.length; // the branch that tries again
-    }
     // A forward branch that stays inside the sequence is not a way out.
     unsigned kept = 0;
-    for (unsigned i = 0; i < count; i++) {
-        if (exits[i] > end) {
+    for (unsigned i = 0; i < count; i++)
+        if (exits[i] > end)
             exits[kept++] = exits[i];
-        }
-    }
     exits[kept++] = end;
     return kept;
 }

@@ -21,18 +21,16 @@ unsigned kd_backtrace(uintptr_t pc, uintptr_t fp, uintptr_t low, uintptr_t high,
                       uintptr_t *addresses, unsigned max)
 {
     unsigned count = 0;
-    if (max > 0) {
+    if (max > 0)
         addresses[count++] = pc;
-    }
     bool bounded = high > low;
     struct record record;
     while (count < max && (!bounded || (fp >= low && fp <= high)) && record_read(fp, &record) &&
            record.pc != 0) {
         addresses[count++] = record.pc;
         // Stacks grow down, so callers lie above; anything else is damage or the end.
-        if (record.fp <= fp || (!bounded && record.fp - fp > FRAME_BYTES_MAX)) {
+        if (record.fp <= fp || (!bounded && record.fp - fp > FRAME_BYTES_MAX))
             break;
-        }
         fp = record.fp;
     }
     return count;
@@ -63,13 +61,11 @@ unsigned kd_backtrace_frame(const struct kd_frame *frame, uintptr_t *addresses, 
     struct record record = {0};
     record_read(fp, &record);
     // A RISC-V function that calls nothing saves only the frame pointer, in the upper slot.
-    if (record.pc > fp && !kd.kernel->is_text(record.pc)) {
+    if (record.pc > fp && !kd.kernel->is_text(record.pc))
         fp = record.pc;
-    }
     uintptr_t pc = unsaved_return(frame, &record);
-    if (pc == 0 || max == 0) {
+    if (pc == 0 || max == 0)
         return kd_backtrace(kd_frame_pc(frame), fp, 0, 0, addresses, max);
-    }
     addresses[0] = kd_frame_pc(frame);
     return 1 + kd_backtrace(pc, fp, 0, 0, addresses + 1, max - 1);
 }
@@ -82,7 +78,6 @@ void kd_text_symbol(struct kd_text *text, uintptr_t address)
         return;
     }
     kd_text_printf(text, "%s+0x%llx", symbol.name, (unsigned long long)(address - symbol.start));
-    if (symbol.size != 0) {
+    if (symbol.size != 0)
         kd_text_printf(text, "/0x%llx", (unsigned long long)symbol.size);
-    }
 }

@@ -27,11 +27,9 @@ static struct kd_hw_slot breakpoints[HARDWARE_MAX], watchpoints[HARDWARE_MAX];
 const char *kd_untouchable(uint64_t address)
 {
     const struct kd_range *range = kd.kernel->untouchable;
-    for (; range != NULL && range->end != 0; range++) {
-        if (address >= range->start && address < range->end) {
+    for (; range != NULL && range->end != 0; range++)
+        if (address >= range->start && address < range->end)
             return range->reason;
-        }
-    }
     return NULL;
 }
 
@@ -41,9 +39,8 @@ static void plant(struct software_breakpoint *breakpoint)
 {
     size_t length = breakpoint->length;
     const void *at = (const void *)(uintptr_t)breakpoint->address;
-    if (breakpoint->planted || kd_mem_copy(breakpoint->saved, at, length) != length) {
+    if (breakpoint->planted || kd_mem_copy(breakpoint->saved, at, length) != length)
         return; // unmapped since it was set: nothing can be executed there either
-    }
     if (kd.kernel->text_write(breakpoint->address, kd_machine.breakpoint_insn[length - 1],
                               length) == 0) {
         breakpoint->planted = true;
@@ -62,18 +59,15 @@ static void lift(struct software_breakpoint *breakpoint)
 
 void kd_breakpoints_plant(void)
 {
-    for (unsigned i = 0; i < SOFTWARE_MAX; i++) {
-        if (software[i].used) {
+    for (unsigned i = 0; i < SOFTWARE_MAX; i++)
+        if (software[i].used)
             plant(&software[i]);
-        }
-    }
 }
 
 void kd_breakpoints_lift(void)
 {
-    for (unsigned i = 0; i < SOFTWARE_MAX; i++) {
+    for (unsigned i = 0; i < SOFTWARE_MAX; i++)
         lift(&software[i]);
-    }
 }
 
 // The shortest breakpoint the machine has: a temporary one may stand before an instruction of
@@ -81,9 +75,8 @@ void kd_breakpoints_lift(void)
 static uint8_t shortest(void)
 {
     uint8_t length = 1;
-    while ((kd_machine.breakpoint_lengths >> (length - 1) & 1) == 0) {
+    while ((kd_machine.breakpoint_lengths >> (length - 1) & 1) == 0)
         length++;
-    }
     return length;
 }
 
@@ -112,11 +105,9 @@ bool kd_temporary_lift(uintptr_t pc)
 
 static struct software_breakpoint *find(uint64_t address)
 {
-    for (unsigned i = 0; i < SOFTWARE_MAX; i++) {
-        if (software[i].used && software[i].address == address) {
+    for (unsigned i = 0; i < SOFTWARE_MAX; i++)
+        if (software[i].used && software[i].address == address)
             return &software[i];
-        }
-    }
     return NULL;
 }
 
@@ -127,11 +118,9 @@ bool kd_breakpoint_at(uint64_t address)
 
 bool kd_any_breakpoint_at(uint64_t address)
 {
-    for (unsigned i = 0; i < HARDWARE_MAX; i++) {
-        if (breakpoints[i].enabled && breakpoints[i].address == address) {
+    for (unsigned i = 0; i < HARDWARE_MAX; i++)
+        if (breakpoints[i].enabled && breakpoints[i].address == address)
             return true;
-        }
-    }
     return kd_breakpoint_at(address);
 }
 
@@ -141,9 +130,8 @@ unsigned kd_breakpoint_insn_at(uint64_t address)
         uint8_t bytes[LENGTH_MAX];
         if ((kd_machine.breakpoint_lengths >> (length - 1) & 1) != 0 &&
             kd_mem_copy(bytes, (const void *)(uintptr_t)address, length) == length &&
-            memcmp(bytes, kd_machine.breakpoint_insn[length - 1], length) == 0) {
+            memcmp(bytes, kd_machine.breakpoint_insn[length - 1], length) == 0)
             return length;
-        }
     }
     return 0;
 }
@@ -169,9 +157,8 @@ void kd_watch_load(bool with_breakpoints)
 
 static int software_set(uint64_t address, unsigned length, struct gdb_error *error)
 {
-    if (find(address) != NULL) {
+    if (find(address) != NULL)
         return 0;
-    }
     if (length == 0 || length > LENGTH_MAX ||
         (kd_machine.breakpoint_lengths >> (length - 1) & 1) == 0) {
         kd_error(error, "this machine has no breakpoint of %u bytes", length);
@@ -205,20 +192,17 @@ static int software_set(uint64_t address, unsigned length, struct gdb_error *err
 static unsigned in_use(const struct kd_hw_slot *slots)
 {
     unsigned count = 0;
-    for (unsigned i = 0; i < HARDWARE_MAX; i++) {
+    for (unsigned i = 0; i < HARDWARE_MAX; i++)
         count += slots[i].enabled;
-    }
     return count;
 }
 
 static struct kd_hw_slot *hardware_find(struct kd_hw_slot *slots, const struct kd_hw_slot *like)
 {
-    for (unsigned i = 0; i < HARDWARE_MAX; i++) {
+    for (unsigned i = 0; i < HARDWARE_MAX; i++)
         if (slots[i].enabled && slots[i].address == like->address && slots[i].type == like->type &&
-            slots[i].length == like->length) {
+            slots[i].length == like->length)
             return &slots[i];
-        }
-    }
     return NULL;
 }
 
@@ -227,12 +211,10 @@ static int hardware_set(const struct kd_hw_slot *wish, struct gdb_error *error)
     bool is_break = wish->type == GDB_BREAK_HARDWARE;
     struct kd_hw_slot *slots = is_break ? breakpoints : watchpoints;
     unsigned total = is_break ? kd_hw_breakpoints() : kd_hw_watchpoints();
-    if (total == 0 || (wish->type == GDB_WATCH_READ && !kd_machine.watch_read_only)) {
+    if (total == 0 || (wish->type == GDB_WATCH_READ && !kd_machine.watch_read_only))
         return -ENOTSUP;
-    }
-    if (hardware_find(slots, wish) != NULL) {
+    if (hardware_find(slots, wish) != NULL)
         return 0;
-    }
     if (!kd_hw_possible(wish)) {
         kd_error(error, "the hardware cannot watch %u bytes at 0x%llx", wish->length,
                  (unsigned long long)wish->address);
@@ -262,9 +244,8 @@ static struct kd_hw_slot slot_of(enum gdb_breakpoint_type type, uint64_t address
 int kd_breakpoint_set(enum gdb_breakpoint_type type, uint64_t address, unsigned length,
                       struct gdb_error *error)
 {
-    if (type == GDB_BREAK_SOFTWARE) {
+    if (type == GDB_BREAK_SOFTWARE)
         return software_set(address, length, error);
-    }
     const char *reason = type == GDB_BREAK_HARDWARE ? kd_untouchable(address) : NULL;
     if (reason != NULL) {
         kd_error(error, "no breakpoint at 0x%llx: %s", (unsigned long long)address, reason);
@@ -286,25 +267,21 @@ int kd_breakpoint_clear(enum gdb_breakpoint_type type, uint64_t address, unsigne
         }
         return 0;
     }
-    if (kd_hw_breakpoints() + kd_hw_watchpoints() == 0) {
+    if (kd_hw_breakpoints() + kd_hw_watchpoints() == 0)
         return -ENOTSUP;
-    }
     struct kd_hw_slot like = slot_of(type, address, length);
     struct kd_hw_slot *slot =
         hardware_find(type == GDB_BREAK_HARDWARE ? breakpoints : watchpoints, &like);
-    if (slot != NULL) {
+    if (slot != NULL)
         slot->enabled = false;
-    }
     return 0;
 }
 
 void kd_breakpoints_drop(void)
 {
     kd_breakpoints_lift();
-    for (unsigned i = 0; i < SOFTWARE_MAX; i++) {
+    for (unsigned i = 0; i < SOFTWARE_MAX; i++)
         software[i].used = false;
-    }
-    for (unsigned i = 0; i < HARDWARE_MAX; i++) {
+    for (unsigned i = 0; i < HARDWARE_MAX; i++)
         breakpoints[i].enabled = watchpoints[i].enabled = false;
-    }
 }

@@ -78,35 +78,30 @@ void kd_error(struct gdb_error *error, const char *format, ...)
 static uint64_t running_among(uint64_t mask)
 {
     uint64_t running = 0;
-    for (unsigned i = 0; i < kd_cpu_total(); i++) {
-        if ((mask & bit(i)) != 0 && !kd_cpu_stopped(&kd.cpus[i])) {
+    for (unsigned i = 0; i < kd_cpu_total(); i++)
+        if ((mask & bit(i)) != 0 && !kd_cpu_stopped(&kd.cpus[i]))
             running |= bit(i);
-        }
-    }
     return running;
 }
 
 static void stop_others(unsigned me)
 {
     uint64_t mask = 0;
-    for (unsigned i = 0; i < kd_cpu_total(); i++) {
+    for (unsigned i = 0; i < kd_cpu_total(); i++)
         mask |= i == me || !kd_cpu_online(i) ? 0 : bit(i);
-    }
     mask = running_among(mask);
     kd.stopped_at_ns = kd.kernel->clock_ns();
     kd.missing = mask;
-    if (mask == 0) {
+    if (mask == 0)
         return;
-    }
     atomic_fetch_or(&kd.stop_wanted, mask);
     kd.kernel->cpus_stop(mask);
     uint64_t before = 0;
     for (unsigned stalled = 0; kd.missing != 0 && stalled < STALLED_TURNS;) {
         kd.missing = running_among(mask);
         uint64_t now = kd.kernel->clock_ns();
-        if (now - kd.stopped_at_ns > STOP_TIMEOUT_NS) {
+        if (now - kd.stopped_at_ns > STOP_TIMEOUT_NS)
             break;
-        }
         stalled = now == before ? stalled + 1 : 0;
         before = now;
     }
@@ -130,9 +125,8 @@ static void hold(struct kd_cpu *cpu)
 {
     stop_others(cpu->index);
     kd.holding = true;
-    if (kd.config.port != NULL) {
+    if (kd.config.port != NULL)
         kd.config.port->claim(kd.config.port);
-    }
     kd_breakpoints_lift();
 }
 
@@ -140,13 +134,11 @@ static void let_go(void)
 {
     kd_threads_forget();
     kd_breakpoints_plant();
-    if (kd.config.port != NULL) {
+    if (kd.config.port != NULL)
         kd.config.port->release(kd.config.port);
-    }
     kd.holding = false;
-    if (kd.kernel->resumed != NULL) {
+    if (kd.kernel->resumed != NULL)
         kd.kernel->resumed(kd.kernel->clock_ns() - kd.stopped_at_ns);
-    }
 }
 
 static void release_all(void)
@@ -155,20 +147,16 @@ static void release_all(void)
     atomic_store(&kd.stop_wanted, 0);
     for (unsigned i = 0; i < kd_cpu_total(); i++) {
         int parked = KD_CPU_PARKED;
-        if (atomic_compare_exchange_strong(&kd.cpus[i].state, &parked, KD_CPU_RELEASED)) {
+        if (atomic_compare_exchange_strong(&kd.cpus[i].state, &parked, KD_CPU_RELEASED))
             wake |= bit(i);
-        }
     }
     atomic_store(&kd.master, KD_NOBODY);
     // One that queued an event in the meantime sleeps, too, and must see that the master is gone.
-    for (unsigned i = 0; i < kd_cpu_total(); i++) {
-        if (atomic_load(&kd.cpus[i].state) == KD_CPU_QUEUED) {
+    for (unsigned i = 0; i < kd_cpu_total(); i++)
+        if (atomic_load(&kd.cpus[i].state) == KD_CPU_QUEUED)
             wake |= bit(i);
-        }
-    }
-    if (wake != 0) {
+    if (wake != 0)
         kd.kernel->cpus_wake(wake);
-    }
 }
 
 static void hand_over(struct kd_cpu *from, unsigned to)
@@ -180,21 +168,17 @@ static void hand_over(struct kd_cpu *from, unsigned to)
 
 int kd_run_on(unsigned cpu, int (*fn)(void *argument), void *argument)
 {
-    if (cpu == kd_this_cpu()->index) {
+    if (cpu == kd_this_cpu()->index)
         return fn(argument);
-    }
-    if (!kd_cpu_stopped(&kd.cpus[cpu])) {
+    if (!kd_cpu_stopped(&kd.cpus[cpu]))
         return -EAGAIN;
-    }
     request.fn = fn;
     request.argument = argument;
     atomic_store(&request.cpu, (int)cpu);
     kd.kernel->cpus_wake(bit(cpu));
-    for (uint64_t turns = 0; turns < REQUEST_TURNS; turns++) {
-        if (atomic_load(&request.cpu) == KD_NOBODY) {
+    for (uint64_t turns = 0; turns < REQUEST_TURNS; turns++)
+        if (atomic_load(&request.cpu) == KD_NOBODY)
             return request.result;
-        }
-    }
     int expected = (int)cpu;
     return atomic_compare_exchange_strong(&request.cpu, &expected, KD_NOBODY) ? -EAGAIN
                                                                               : request.result;
@@ -216,9 +200,8 @@ static void serve_request(const struct kd_cpu *cpu)
 static bool must_step_first(struct kd_cpu *cpu)
 {
     if (cpu->returning.pc_loaded || cpu->returning.status_loaded) {
-        if (cpu->returning_steps < RETURN_STEPS_MAX) {
+        if (cpu->returning_steps < RETURN_STEPS_MAX)
             return true;
-        }
         cpu->returning = (struct kd_return_state){0};
     }
     return cpu->reported && cpu->reported_pc == kd_frame_pc(cpu->frame) &&
@@ -229,9 +212,8 @@ static int find_cpu(struct kd_cpu *me, bool (*wanted)(struct kd_cpu *cpu))
 {
     for (unsigned i = 0; i < kd_cpu_total(); i++) {
         struct kd_cpu *cpu = &kd.cpus[i];
-        if ((cpu == me || kd_cpu_stopped(cpu)) && wanted(cpu)) {
+        if ((cpu == me || kd_cpu_stopped(cpu)) && wanted(cpu))
             return (int)i;
-        }
     }
     return KD_NOBODY;
 }
@@ -261,9 +243,8 @@ static enum next perform_step(struct kd_cpu *cpu)
         return NEXT_STAY;
     }
     do {
-        if (step_here(cpu)) {
+        if (step_here(cpu))
             return NEXT_LEAVE;
-        }
     } while (kd_in_range(&kd.action, kd_frame_pc(cpu->frame)));
     kd.action.kind = KD_ACTION_NONE;
     cpu->event = (struct kd_event){.kind = KD_EVENT_OTHER,
@@ -284,9 +265,8 @@ static enum next perform_continue(struct kd_cpu *cpu)
         hand_over(cpu, (unsigned)first);
         return NEXT_STAY;
     }
-    if (first != KD_NOBODY) {
+    if (first != KD_NOBODY)
         return step_here(cpu) ? NEXT_LEAVE : NEXT_AGAIN;
-    }
     cpu->reported = false;
     cpu->returning_steps = 0;
     kd.action.kind = KD_ACTION_NONE;
@@ -304,9 +284,8 @@ static void report(struct kd_cpu *cpu)
 {
     struct kd_event event = cpu->event;
     cpu->event.kind = KD_EVENT_NONE;
-    if (event.kind == KD_EVENT_PANIC) {
+    if (event.kind == KD_EVENT_PANIC)
         kd_panic_report(cpu);
-    }
     bool at_breakpoint = event.stop.kind == GDB_STOP_SWBREAK || event.stop.kind == GDB_STOP_HWBREAK;
     cpu->reported = at_breakpoint;
     cpu->reported_pc = kd_frame_pc(cpu->frame);
@@ -315,33 +294,28 @@ static void report(struct kd_cpu *cpu)
     tell_missing();
     kd.missing = 0;
     kd_gdb_session(&event, cpu->index, &kd.action);
-    if (event.kind == KD_EVENT_PANIC && kd.action.kind == KD_ACTION_CONTINUE) {
+    if (event.kind == KD_EVENT_PANIC && kd.action.kind == KD_ACTION_CONTINUE)
         kd_panic_end();
-    }
 }
 
 // Everything a CPU does as master. NEXT_LEAVE: return to the frame.
 static enum next master(struct kd_cpu *cpu)
 {
     atomic_store(&cpu->state, KD_CPU_PARKED);
-    if (!kd.holding) {
+    if (!kd.holding)
         hold(cpu);
-    }
     for (;;) {
         if (cpu->event.kind == KD_EVENT_STEPPED || is_stale(cpu)) {
-            if (cpu->event.kind != KD_EVENT_STEPPED) {
+            if (cpu->event.kind != KD_EVENT_STEPPED)
                 kd.action.kind = KD_ACTION_CONTINUE;
-            }
             cpu->event.kind = KD_EVENT_NONE;
         }
-        if (cpu->event.kind != KD_EVENT_NONE) {
+        if (cpu->event.kind != KD_EVENT_NONE)
             report(cpu);
-        }
         enum next next =
             kd.action.kind == KD_ACTION_STEP ? perform_step(cpu) : perform_continue(cpu);
-        if (next != NEXT_AGAIN) {
+        if (next != NEXT_AGAIN)
             return next;
-        }
     }
 }
 
@@ -362,23 +336,19 @@ static uintptr_t stay(void *argument)
     atomic_fetch_and(&kd.stop_wanted, ~bit(cpu->index));
     for (;;) {
         if (kd_is_master(cpu) || (atomic_load(&cpu->state) == KD_CPU_QUEUED && try_claim(cpu))) {
-            if (master(cpu) == NEXT_LEAVE) {
+            if (master(cpu) == NEXT_LEAVE)
                 break;
-            }
         }
         int state = atomic_load(&cpu->state);
         if (state == KD_CPU_RELEASED ||
-            (state == KD_CPU_PARKED && atomic_load(&kd.master) == KD_NOBODY)) {
+            (state == KD_CPU_PARKED && atomic_load(&kd.master) == KD_NOBODY))
             break;
-        }
         serve_request(cpu);
-        if (!kd_is_master(cpu)) {
+        if (!kd_is_master(cpu))
             kd.kernel->cpu_park();
-        }
     }
-    if (!kd_is_master(cpu)) {
+    if (!kd_is_master(cpu))
         cpu->returning_steps = 0;
-    }
     // While one steps over an execution breakpoint of the hardware it must not hit it again.
     kd_watch_load(!kd_is_master(cpu));
     kd_context_sync();
@@ -401,18 +371,16 @@ void kd_enter(struct kd_cpu *cpu, struct kd_frame *frame, const struct kd_event 
         cpu->inside = false;
         event = !kd_stepping() && kd_gdb_interrupted_late() ? &ctrl_c : NULL;
     } while (event != NULL || (atomic_load(&kd.stop_wanted) & bit(cpu->index)) != 0);
-    if (!kd_stepping()) {
+    if (!kd_stepping())
         kd_interrupts_restore(interrupts);
-    }
 }
 
 // -- setting up -------------------------------------------------------------------------------
 
 void kd_init(const struct kdebug_kernel *kernel, const struct kd_config *config)
 {
-    for (unsigned i = 0; i < KD_CPU_MAX; i++) {
+    for (unsigned i = 0; i < KD_CPU_MAX; i++)
         kd.cpus[i].index = i;
-    }
     kd.config = *config;
     kd_gdb_init();
     kd.kernel = kernel;
@@ -432,9 +400,8 @@ void kd_cpu_init(void)
 
 bool kd_active(void)
 {
-    if (kd.kernel == NULL || atomic_load(&kd.master) == KD_NOBODY) {
+    if (kd.kernel == NULL || atomic_load(&kd.master) == KD_NOBODY)
         return false;
-    }
     // A thread that moved to another CPU between the two looks would take that CPU's stop for its
     // own.
     uintptr_t interrupts = kd_interrupts_off();

@@ -13,9 +13,8 @@ bool kd_fixup(struct kd_frame *frame)
 {
     uintptr_t pc = kd_frame_pc(frame);
     if (pc < (uintptr_t)kd_copy_word || pc >= (uintptr_t)kd_copy_fault ||
-        !kd_is_memory_fault(frame)) {
+        !kd_is_memory_fault(frame))
         return false;
-    }
     kd_frame_set_pc(frame, (uintptr_t)kd_copy_fault);
     return true;
 }
@@ -28,12 +27,10 @@ size_t kd_mem_copy(void *to, const void *from, size_t length)
     while (done < length) {
         uintptr_t either = (uintptr_t)(target + done) | (uintptr_t)(source + done);
         size_t width = WORD_BYTES;
-        while (width > length - done || either % width != 0) {
+        while (width > length - done || either % width != 0)
             width /= 2;
-        }
-        if (!kd_copy_word(target + done, source + done, width)) {
+        if (!kd_copy_word(target + done, source + done, width))
             break;
-        }
         done += width;
     }
     return done;
@@ -81,9 +78,8 @@ static int text_write(uint64_t address, const uint8_t *from, size_t length)
         uint64_t at = address + done;
         // Within 16 aligned bytes it is within a page, too.
         size_t part = min_size(TEXT_CHUNK - at % TEXT_CHUNK, length - done);
-        if (kd.kernel->text_write(at, from + done, part) != 0) {
+        if (kd.kernel->text_write(at, from + done, part) != 0)
             return -EFAULT;
-        }
         done += part;
     }
     return 0;
@@ -99,14 +95,12 @@ int kd_memory_write(uint64_t address, const void *from, size_t length, struct gd
             at < address ? KD_MEMORY_NONE : kd.kernel->memory_probe(at, &extent);
         size_t part = min_size(extent, length - done);
         bool written = false;
-        if (memory == KD_MEMORY_READ_WRITE) {
+        if (memory == KD_MEMORY_READ_WRITE)
             written = kd_mem_copy((void *)(uintptr_t)at, bytes, part) == part;
-        } else if (memory == KD_MEMORY_READ_ONLY) {
+        else if (memory == KD_MEMORY_READ_ONLY)
             written = text_write(at, bytes, part) == 0;
-        }
-        if (!written || part == 0) {
+        if (!written || part == 0)
             return refuse(memory, at, "write", error);
-        }
         kd_icache_sync(at, part);
         done += part;
     }

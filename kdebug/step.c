@@ -19,33 +19,28 @@ bool kd_stepping(void)
 // that code itself, so no breakpoint may stand there even for an instant.
 static uintptr_t way_out(const struct kd_frame *frame, const uintptr_t *targets, unsigned count)
 {
-    if (count > 1 && kd_untouchable(targets[1]) == NULL) {
+    if (count > 1 && kd_untouchable(targets[1]) == NULL)
         return targets[1];
-    }
     uintptr_t addresses[16];
     unsigned found = kd_backtrace(kd_frame_pc(frame), kd_frame_fp(frame), 0, 0, addresses,
                                   sizeof(addresses) / sizeof(addresses[0]));
-    for (unsigned i = 1; i < found; i++) {
-        if (kd.kernel->is_text(addresses[i]) && kd_untouchable(addresses[i]) == NULL) {
+    for (unsigned i = 1; i < found; i++)
+        if (kd.kernel->is_text(addresses[i]) && kd_untouchable(addresses[i]) == NULL)
             return addresses[i];
-        }
-    }
     return 0;
 }
 
 bool kd_step_start(struct kd_cpu *cpu)
 {
     struct kd_frame *frame = cpu->frame;
-    if (kd_step_emulate(frame, &cpu->returning)) {
+    if (kd_step_emulate(frame, &cpu->returning))
         return true;
-    }
     uintptr_t places[KD_ATOMIC_EXITS];
     unsigned count = kd_atomic_exits(kd_frame_pc(frame), places);
     if (count == 0 && !kd_machine.hardware_step) {
         count = kd_step_targets(frame, places);
-        if (count > 0 && kd_untouchable(places[0]) != NULL) {
+        if (count > 0 && kd_untouchable(places[0]) != NULL)
             places[0] = way_out(frame, places, count);
-        }
         count = count > 0 ? 1 : 0;
     }
     // With no place to plant at, an instruction that cannot be fetched or decoded runs into its

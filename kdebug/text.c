@@ -7,9 +7,8 @@
 void kd_text_init(struct kd_text *text, char *buffer, size_t size)
 {
     *text = (struct kd_text){.buffer = buffer, .size = size};
-    if (size > 0) {
+    if (size > 0)
         buffer[0] = '\0';
-    }
 }
 
 void kd_text_init_sink(struct kd_text *text, char *buffer, size_t size, kd_text_sink *sink,
@@ -32,12 +31,10 @@ void kd_text_char(struct kd_text *text, char c)
 {
     text->total++;
     if (text->sink != NULL) {
-        if (text->length == text->size) {
+        if (text->length == text->size)
             kd_text_flush(text);
-        }
-        if (text->length < text->size) {
+        if (text->length < text->size)
             text->buffer[text->length++] = c;
-        }
         return;
     }
     if (text->length + 1 < text->size) {
@@ -48,19 +45,16 @@ void kd_text_char(struct kd_text *text, char c)
 
 void kd_text_write(struct kd_text *text, const char *characters, size_t length)
 {
-    for (size_t i = 0; i < length; i++) {
+    for (size_t i = 0; i < length; i++)
         kd_text_char(text, characters[i]);
-    }
 }
 
 void kd_text_string(struct kd_text *text, const char *string)
 {
-    if (string == NULL) {
+    if (string == NULL)
         string = "(null)";
-    }
-    while (*string != '\0') {
+    while (*string != '\0')
         kd_text_char(text, *string++);
-    }
 }
 
 // One conversion specification of C17 7.21.6.1 p4, after parsing.
@@ -74,9 +68,8 @@ struct conversion {
 
 static void pad(struct kd_text *text, char c, int count)
 {
-    for (; count > 0; count--) {
+    for (; count > 0; count--)
         kd_text_char(text, c);
-    }
 }
 
 // prefix is the sign or 0x; it stands before the zeros and after the blanks.
@@ -84,15 +77,13 @@ static void put_field(struct kd_text *text, const struct conversion *conversion,
                       int prefix_length, const char *digits, int digit_count, int zeros)
 {
     int blanks = conversion->width - prefix_length - zeros - digit_count;
-    if (!conversion->left) {
+    if (!conversion->left)
         pad(text, ' ', blanks);
-    }
     kd_text_write(text, prefix, (size_t)prefix_length);
     pad(text, '0', zeros);
     kd_text_write(text, digits, (size_t)digit_count);
-    if (conversion->left) {
+    if (conversion->left)
         pad(text, ' ', blanks);
-    }
 }
 
 static void put_number(struct kd_text *text, const struct conversion *conversion, uint64_t value,
@@ -109,17 +100,14 @@ static void put_number(struct kd_text *text, const struct conversion *conversion
     }
     int count = (int)sizeof(digits) - first;
     int prefix_length = 0;
-    while (prefix[prefix_length] != '\0') {
+    while (prefix[prefix_length] != '\0')
         prefix_length++;
-    }
     int minimum = conversion->precision < 0 ? 1 : conversion->precision;
-    if (conversion->letter == 'o' && conversion->alternate && minimum <= count) {
+    if (conversion->letter == 'o' && conversion->alternate && minimum <= count)
         minimum = count + 1;
-    }
     if (conversion->zero && !conversion->left && conversion->precision < 0 &&
-        minimum < conversion->width - prefix_length) {
+        minimum < conversion->width - prefix_length)
         minimum = conversion->width - prefix_length;
-    }
     int zeros = minimum > count ? minimum - count : 0;
     put_field(text, conversion, prefix, prefix_length, digits + first, count, zeros);
 }
@@ -127,14 +115,11 @@ static void put_number(struct kd_text *text, const struct conversion *conversion
 static void put_string(struct kd_text *text, const struct conversion *conversion,
                        const char *string)
 {
-    if (string == NULL) {
+    if (string == NULL)
         string = "(null)";
-    }
     int length = 0;
-    while ((conversion->precision < 0 || length < conversion->precision) &&
-           string[length] != '\0') {
+    while ((conversion->precision < 0 || length < conversion->precision) && string[length] != '\0')
         length++;
-    }
     put_field(text, conversion, "", 0, string, length, 0);
 }
 
@@ -199,22 +184,19 @@ static const char *parse(struct conversion *conversion, const char *at, va_list 
             conversion->width = conversion->width < -limit ? limit : -conversion->width;
         }
     }
-    for (; *at >= '0' && *at <= '9' && conversion->width < limit; at++) {
+    for (; *at >= '0' && *at <= '9' && conversion->width < limit; at++)
         conversion->width = conversion->width * 10 + (*at - '0');
-    }
     if (*at == '.') {
         at++;
         conversion->precision = 0;
         if (*at == '*') {
             conversion->precision = va_arg(*arguments, int);
             at++;
-            if (conversion->precision < 0) {
+            if (conversion->precision < 0)
                 conversion->precision = -1;
-            }
         }
-        for (; *at >= '0' && *at <= '9' && conversion->precision < limit; at++) {
+        for (; *at >= '0' && *at <= '9' && conversion->precision < limit; at++)
             conversion->precision = conversion->precision * 10 + (*at - '0');
-        }
     }
     if (*at == 'h') {
         conversion->length = at[1] == 'h' ? LENGTH_HH : LENGTH_H;
@@ -295,9 +277,8 @@ size_t kd_text_vprintf(struct kd_text *text, const char *format, va_list argumen
         }
         struct conversion conversion;
         const char *end = parse(&conversion, at + 1, &rest);
-        if (!convert(text, &conversion, &rest)) {
+        if (!convert(text, &conversion, &rest))
             kd_text_write(text, at, (size_t)(end - at));
-        }
         at = end;
     }
     va_end(rest);

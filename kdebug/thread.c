@@ -37,11 +37,9 @@ int64_t kd_thread_on(unsigned cpu)
 
 int kd_thread_cpu(int64_t id)
 {
-    for (unsigned i = 0; i < kd_cpu_total(); i++) {
-        if (kd_cpu_online(i) && kd_thread_on(i) == id) {
+    for (unsigned i = 0; i < kd_cpu_total(); i++)
+        if (kd_cpu_online(i) && kd_thread_on(i) == id)
             return (int)i;
-        }
-    }
     return -1;
 }
 
@@ -59,40 +57,34 @@ bool kd_thread_find(int64_t id, struct kd_thread *out)
         return kd_thread_cpu(id) >= 0;
     }
     uintptr_t cursor = 0;
-    for (unsigned i = 0; i < THREADS_MAX && kd.kernel->thread_next(&cursor, out) == 0; i++) {
-        if (out->id == id) {
+    for (unsigned i = 0; i < THREADS_MAX && kd.kernel->thread_next(&cursor, out) == 0; i++)
+        if (out->id == id)
             return true;
-        }
-    }
     return false;
 }
 
 // The made-up ones come after the kernel's.
 static int64_t made_up_after(unsigned cpu)
 {
-    for (; cpu < kd_cpu_total(); cpu++) {
-        if (kd_cpu_online(cpu) && kd_thread_on(cpu) == MADE_UP_ID(cpu)) {
+    for (; cpu < kd_cpu_total(); cpu++)
+        if (kd_cpu_online(cpu) && kd_thread_on(cpu) == MADE_UP_ID(cpu))
             return MADE_UP_ID(cpu);
-        }
-    }
     return 0;
 }
 
 int64_t kd_thread_after(int64_t id)
 {
     struct kd_thread thread;
-    if (is_made_up(id)) {
+    if (is_made_up(id))
         return made_up_after((unsigned)(id - MADE_UP_ID(0)) + 1);
-    }
     if (id == 0) {
         walk.cursor = 0;
     } else if (walk.id != id) {
         walk.cursor = 0;
         unsigned turns = 0;
         do {
-            if (turns++ == THREADS_MAX || kd.kernel->thread_next(&walk.cursor, &thread) != 0) {
+            if (turns++ == THREADS_MAX || kd.kernel->thread_next(&walk.cursor, &thread) != 0)
                 return made_up_after(0);
-            }
         } while (thread.id != id);
     }
     if (kd.kernel->thread_next(&walk.cursor, &thread) != 0) {
@@ -114,9 +106,8 @@ struct kd_frame *kd_thread_frame(int64_t id, uint64_t *valid)
         struct kd_thread thread;
         saved.id = 0;
         if (!kd_thread_find(id, &thread) ||
-            kd.kernel->thread_frame(&thread, &saved.frame, &saved.valid) != 0) {
+            kd.kernel->thread_frame(&thread, &saved.frame, &saved.valid) != 0)
             return NULL;
-        }
         saved.id = id;
     }
     *valid = saved.valid;

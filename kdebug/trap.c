@@ -34,9 +34,8 @@ int kd_protect(int (*fn)(void *argument), void *argument, struct gdb_error *erro
 static bool fault_inside(struct kd_cpu *cpu, const struct kd_frame *frame,
                          const struct kd_trap *trap)
 {
-    if (cpu->rescue == NULL) {
+    if (cpu->rescue == NULL)
         return false;
-    }
     if (cpu->rescue_error != NULL) {
         kd_error(cpu->rescue_error, "fault in the debugger: %s at pc 0x%llx, address 0x%llx",
                  trap->name, (unsigned long long)kd_frame_pc(frame),
@@ -49,22 +48,19 @@ static bool fault_inside(struct kd_cpu *cpu, const struct kd_frame *frame,
 
 void kd_cpu_stop(struct kd_frame *frame)
 {
-    if (kd.kernel == NULL) {
+    if (kd.kernel == NULL)
         return;
-    }
     struct kd_cpu *cpu = kd_this_cpu();
     if (cpu->inside || (atomic_load(&kd.stop_wanted) & UINT64_C(1) << cpu->index) == 0 ||
-        kd_gdb_defers_stop(cpu->index)) {
+        kd_gdb_defers_stop(cpu->index))
         return;
-    }
     kd_enter(cpu, frame, NULL);
 }
 
 void kdebug_break(const char *why)
 {
-    if (kd.kernel == NULL || kd.config.mode == KD_OFF || kd.config.port == NULL || kd_active()) {
+    if (kd.kernel == NULL || kd.config.mode == KD_OFF || kd.config.port == NULL || kd_active())
         return;
-    }
     uintptr_t interrupts = kd_interrupts_off();
     break_text[kd_this_cpu()->index] = why;
     kd_break_trap();
@@ -84,12 +80,10 @@ static bool breakpoint_trap(struct kd_cpu *cpu, struct kd_frame *frame)
         kd_enter(cpu, frame, &event);
         return true;
     }
-    if (length == 0) {
+    if (length == 0)
         return true; // it was lifted since: what stands there now is yet to be executed
-    }
-    if (pc != (uintptr_t)kd_break_insn) {
+    if (pc != (uintptr_t)kd_break_insn)
         return false; // a compiler's trap, or an assertion's
-    }
     kd_frame_set_pc(frame, pc + length);
     if (kd_gdb_stop_was_deferred(cpu->index)) {
         kd_enter(cpu, frame, NULL);
@@ -114,9 +108,8 @@ static bool step_on(struct kd_cpu *cpu, struct kd_frame *frame, struct kd_event 
             event->stop.signal = KD_SIGNAL_INT;
             return false;
         }
-        if (!kd_step_start(cpu)) {
+        if (!kd_step_start(cpu))
             return true;
-        }
     }
     return false;
 }
@@ -134,16 +127,13 @@ static bool stop_with_signal(struct kd_cpu *cpu, struct kd_frame *frame, const s
 
 bool kd_trap(struct kd_frame *frame, const struct kd_trap *trap)
 {
-    if (kd_fixup(frame)) {
+    if (kd_fixup(frame))
         return true;
-    }
-    if (kd.kernel == NULL) {
+    if (kd.kernel == NULL)
         return false;
-    }
     struct kd_cpu *cpu = kd_this_cpu();
-    if (cpu->inside) {
+    if (cpu->inside)
         return fault_inside(cpu, frame, trap);
-    }
     unsigned slot = 0;
     uint64_t address = 0;
     enum kd_trap_kind kind =
@@ -152,9 +142,8 @@ bool kd_trap(struct kd_frame *frame, const struct kd_trap *trap)
                              .stop = {.kind = GDB_STOP_SIGNAL, .signal = KD_SIGNAL_TRAP}};
     bool mine = kd_stepping() && kd_is_master(cpu);
     if (mine && kd_step_finish(cpu, frame, kind)) {
-        if (step_on(cpu, frame, &event)) {
+        if (step_on(cpu, frame, &event))
             return true;
-        }
         kd_enter(cpu, frame, &event);
         return true;
     }
@@ -175,9 +164,8 @@ bool kd_trap(struct kd_frame *frame, const struct kd_trap *trap)
         // gdb lets a function it calls return to a breakpoint on the stack, which is not
         // executable.
         if (trap->has_address && trap->fault_address == kd_frame_pc(frame) &&
-            kd_breakpoint_at(kd_frame_pc(frame))) {
+            kd_breakpoint_at(kd_frame_pc(frame)))
             return breakpoint_trap(cpu, frame);
-        }
         return mine && stop_with_signal(cpu, frame, trap);
     }
     kd_enter(cpu, frame, &event);

@@ -78,10 +78,9 @@ static bool param_set(const struct param *param, const char *text)
 
 static const struct param *param_find(const char *name)
 {
-    TABLE_FOR_EACH (param, struct param, param) {
+    TABLE_FOR_EACH (param, struct param, param)
         if (strcmp(param->name, name) == 0)
             return param;
-    }
     return NULL;
 }
 

@@ -45,10 +45,9 @@ void smp_start(void)
 {
     CPU_FOR_EACH (cpu)
         cpu->hw_id = boot_info.cpu_hw_id[cpu->index];
-    CPU_FOR_EACH (cpu) {
+    CPU_FOR_EACH (cpu)
         if (cpu != &cpus[0])
             cpu_bring_up(cpu);
-    }
 }
 
 // -- calls

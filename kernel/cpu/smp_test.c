@@ -23,10 +23,9 @@ static void visit(void *argument)
 
 static bool all_visited(const struct visits *visits, uint64_t mask, unsigned times)
 {
-    for (unsigned i = 0; i < CPU_MAX; i++) {
+    for (unsigned i = 0; i < CPU_MAX; i++)
         if (__atomic_load_n(&visits->count[i], __ATOMIC_RELAXED) != (mask >> i & 1 ? times : 0))
             return false;
-    }
     return true;
 }
 
@@ -76,10 +75,9 @@ KTEST(smp, storm, "calls from all CPUs to all CPUs at once all arrive")
                                     &threads[cpu->index]),
                       0);
     }
-    CPU_FOR_EACH (cpu) {
+    CPU_FOR_EACH (cpu)
         if (online >> cpu->index & 1)
             thread_join(threads[cpu->index]);
-    }
     EXPECT(all_visited(&visits, online, cpus_online * (STORM_CALLS + 1)));
     EXPECT_EQ(visits.wrong_context, 0);
 }

@@ -77,9 +77,8 @@ static uint32_t cursor_left(const struct cursor *cursor)
 
 static uint32_t cursor_cell(struct cursor *cursor)
 {
-    if (cursor->error != NULL || cursor_left(cursor) < 4) {
+    if (cursor->error != NULL || cursor_left(cursor) < 4)
         return cursor_fail(cursor, "the structure block ends early");
-    }
     uint32_t cell = read_be32(cursor->fdt->blob + cursor->at);
     cursor->at += 4;
     return cell;
@@ -96,9 +95,8 @@ static enum token cursor_node(struct cursor *cursor)
 {
     const char *name = (const char *)cursor->fdt->blob + cursor->at;
     size_t length = strnlen(name, cursor_left(cursor));
-    if (length == cursor_left(cursor)) {
+    if (length == cursor_left(cursor))
         return cursor_fail(cursor, "a node's name has no end");
-    }
     cursor->name = name;
     cursor_skip(cursor, (uint32_t)length + 1);
     return TOKEN_NODE;
@@ -109,17 +107,14 @@ static enum token cursor_property(struct cursor *cursor)
     const struct fdt *fdt = cursor->fdt;
     uint32_t bytes = cursor_cell(cursor);
     uint32_t name = cursor_cell(cursor);
-    if (cursor->error != NULL || bytes > cursor_left(cursor)) {
+    if (cursor->error != NULL || bytes > cursor_left(cursor))
         return cursor_fail(cursor, "a property is longer than the structure block");
-    }
     uint32_t strings = fdt->strings_end - fdt->strings;
-    if (name >= strings) {
+    if (name >= strings)
         return cursor_fail(cursor, "a property's name lies outside the strings block");
-    }
     cursor->name = (const char *)fdt->blob + fdt->strings + name;
-    if (strnlen(cursor->name, strings - name) == strings - name) {
+    if (strnlen(cursor->name, strings - name) == strings - name)
         return cursor_fail(cursor, "a property's name has no end");
-    }
     cursor->value = (struct fdt_value){.at = fdt->blob + cursor->at, .left = bytes};
     cursor_skip(cursor, bytes);
     return TOKEN_PROPERTY;
@@ -130,9 +125,8 @@ static enum token cursor_next(struct cursor *cursor)
     for (;;) {
         fdt_node here = cursor->at;
         uint32_t token = cursor_cell(cursor);
-        if (cursor->error != NULL) {
+        if (cursor->error != NULL)
             return TOKEN_END;
-        }
         switch (token) {
         case TOKEN_NOTHING:
             continue;
@@ -159,36 +153,31 @@ static void structure_check(struct cursor *cursor)
     for (bool root_seen = false;;) {
         switch (cursor_next(cursor)) {
         case TOKEN_NODE:
-            if (depth == 0 && root_seen) {
+            if (depth == 0 && root_seen)
                 cursor_fail(cursor, "two roots");
-            } else if (depth == FDT_DEPTH_MAX) {
+            else if (depth == FDT_DEPTH_MAX)
                 cursor_fail(cursor, "nodes too deep");
-            }
             root_seen = properties_allowed = true;
             depth++;
             break;
         case TOKEN_PROPERTY:
-            if (!properties_allowed) {
+            if (!properties_allowed)
                 cursor_fail(cursor, "a property outside a node or behind its children");
-            }
             break;
         case TOKEN_NODE_END:
-            if (depth == 0) {
+            if (depth == 0)
                 cursor_fail(cursor, "the end of a node that did not begin");
-            } else {
+            else
                 depth--;
-            }
             properties_allowed = false;
             break;
         default:
-            if (depth != 0 || !root_seen) {
+            if (depth != 0 || !root_seen)
                 cursor_fail(cursor, root_seen ? "a node does not end" : "no root");
-            }
             return;
         }
-        if (cursor->error != NULL) {
+        if (cursor->error != NULL)
             return;
-        }
     }
 }
 
@@ -214,9 +203,8 @@ static bool header_block(const struct fdt *fdt, enum header_field start_field,
 {
     uint32_t bytes = read_be32(fdt->blob + bytes_field);
     *start = read_be32(fdt->blob + start_field);
-    if (*start < FDT_HEADER_BYTES || *start > fdt->bytes || bytes > fdt->bytes - *start) {
+    if (*start < FDT_HEADER_BYTES || *start > fdt->bytes || bytes > fdt->bytes - *start)
         return false;
-    }
     *end = *start + bytes;
     return true;
 }
@@ -224,33 +212,25 @@ static bool header_block(const struct fdt *fdt, enum header_field start_field,
 int fdt_open(struct fdt *fdt, const void *blob, size_t available)
 {
     *fdt = (struct fdt){.blob = blob};
-    if (available < FDT_HEADER_BYTES) {
+    if (available < FDT_HEADER_BYTES)
         return open_fail(fdt, "shorter than a header", 0);
-    }
     fdt->bytes = fdt_total_bytes(blob);
-    if (fdt->bytes == 0) {
+    if (fdt->bytes == 0)
         return open_fail(fdt, "no device tree", HEADER_MAGIC);
-    }
-    if (fdt->bytes > available) {
+    if (fdt->bytes > available)
         return open_fail(fdt, "larger than the memory it lies in", HEADER_TOTAL_BYTES);
-    }
     if (read_be32(fdt->blob + HEADER_VERSION) < FDT_VERSION ||
-        read_be32(fdt->blob + HEADER_COMPATIBLE_VERSION) > FDT_VERSION) {
+        read_be32(fdt->blob + HEADER_COMPATIBLE_VERSION) > FDT_VERSION)
         return open_fail(fdt, "a version that is not 17", HEADER_VERSION);
-    }
     if (!header_block(fdt, HEADER_STRUCTURE, HEADER_STRUCTURE_BYTES, &fdt->structure,
                       &fdt->structure_end) ||
-        (fdt->structure & 3) != 0) {
+        (fdt->structure & 3) != 0)
         return open_fail(fdt, "the structure block lies outside", HEADER_STRUCTURE);
-    }
-    if (!header_block(fdt, HEADER_STRINGS, HEADER_STRINGS_BYTES, &fdt->strings,
-                      &fdt->strings_end)) {
+    if (!header_block(fdt, HEADER_STRINGS, HEADER_STRINGS_BYTES, &fdt->strings, &fdt->strings_end))
         return open_fail(fdt, "the strings block lies outside", HEADER_STRINGS);
-    }
     fdt->reservations = read_be32(fdt->blob + HEADER_RESERVATIONS);
-    if (fdt->reservations < FDT_HEADER_BYTES || fdt->reservations > fdt->bytes) {
+    if (fdt->reservations < FDT_HEADER_BYTES || fdt->reservations > fdt->bytes)
         return open_fail(fdt, "the reservation block lies outside", HEADER_RESERVATIONS);
-    }
     struct cursor cursor = cursor_at(fdt, fdt->structure);
     structure_check(&cursor);
     return cursor.error == NULL ? 0 : open_fail(fdt, cursor.error, cursor.error_offset);
@@ -259,9 +239,8 @@ int fdt_open(struct fdt *fdt, const void *blob, size_t available)
 bool fdt_reservation_next(const struct fdt *fdt, unsigned *cursor, uint64_t *start, uint64_t *bytes)
 {
     uint64_t offset = fdt->reservations + (uint64_t)*cursor * 16;
-    if (fdt->blob == NULL || offset + 16 > fdt->bytes) {
+    if (fdt->blob == NULL || offset + 16 > fdt->bytes)
         return false;
-    }
     *start = read_be64(fdt->blob + offset);
     *bytes = read_be64(fdt->blob + offset + 8);
     (*cursor)++;
@@ -310,15 +289,13 @@ fdt_node fdt_sibling(const struct fdt *fdt, fdt_node node)
     for (;;) {
         switch (cursor_next(&cursor)) {
         case TOKEN_NODE:
-            if (depth == 0 && cursor.node != node) {
+            if (depth == 0 && cursor.node != node)
                 return cursor.node;
-            }
             depth++;
             break;
         case TOKEN_NODE_END:
-            if (depth == 0) {
+            if (depth == 0)
                 return 0;
-            }
             depth--;
             break;
         case TOKEN_END:
@@ -336,18 +313,15 @@ unsigned fdt_path(const struct fdt *fdt, fdt_node node, fdt_node path[FDT_DEPTH_
     for (;;) {
         switch (cursor_next(&cursor)) {
         case TOKEN_NODE:
-            if (depth == FDT_DEPTH_MAX) {
+            if (depth == FDT_DEPTH_MAX)
                 return 0;
-            }
             path[depth++] = cursor.node;
-            if (cursor.node == node) {
+            if (cursor.node == node)
                 return depth;
-            }
             break;
         case TOKEN_NODE_END:
-            if (depth == 0) {
+            if (depth == 0)
                 return 0;
-            }
             depth--;
             break;
         case TOKEN_END:
@@ -374,18 +348,16 @@ const char *fdt_name(const struct fdt *fdt, fdt_node node)
 // "serial" means "serial@10000000" as well, for it says nothing about the unit address.
 static bool name_matches(const char *name, const char *component, size_t length)
 {
-    if (strncmp(name, component, length) != 0) {
+    if (strncmp(name, component, length) != 0)
         return false;
-    }
     return name[length] == '\0' || (name[length] == '@' && memchr(component, '@', length) == NULL);
 }
 
 static size_t component_length(const char *path)
 {
     size_t length = 0;
-    while (path[length] != '\0' && path[length] != '/' && path[length] != ':') {
+    while (path[length] != '\0' && path[length] != '/' && path[length] != ':')
         length++;
-    }
     return length;
 }
 
@@ -394,13 +366,11 @@ static fdt_node walk_path(const struct fdt *fdt, fdt_node node, const char *path
     while (node != 0 && *path == '/') {
         path++;
         size_t length = component_length(path);
-        if (length == 0) {
+        if (length == 0)
             continue;
-        }
         fdt_node child = fdt_child(fdt, node);
-        while (child != 0 && !name_matches(fdt_name(fdt, child), path, length)) {
+        while (child != 0 && !name_matches(fdt_name(fdt, child), path, length))
             child = fdt_sibling(fdt, child);
-        }
         node = child;
         path += length;
     }
@@ -412,11 +382,9 @@ static const char *alias_path(const struct fdt *fdt, const char *name, size_t le
 {
     struct cursor cursor = cursor_at(fdt, walk_path(fdt, fdt_root(fdt), "/aliases"));
     cursor_next(&cursor);
-    while (cursor_next(&cursor) == TOKEN_PROPERTY) {
-        if (strlen(cursor.name) == length && memcmp(cursor.name, name, length) == 0) {
+    while (cursor_next(&cursor) == TOKEN_PROPERTY)
+        if (strlen(cursor.name) == length && memcmp(cursor.name, name, length) == 0)
             return fdt_take_string(&cursor.value);
-        }
-    }
     return NULL;
 }
 
@@ -435,22 +403,19 @@ fdt_node fdt_by_path(const struct fdt *fdt, const char *path)
 
 fdt_node fdt_by_phandle(const struct fdt *fdt, uint32_t phandle)
 {
-    if (phandle == 0 || phandle == PHANDLE_NONE) {
+    if (phandle == 0 || phandle == PHANDLE_NONE)
         return 0;
-    }
     fdt_node node = fdt_root(fdt);
-    while (node != 0 && fdt_u32(fdt, node, "phandle", 0) != phandle) {
+    while (node != 0 && fdt_u32(fdt, node, "phandle", 0) != phandle)
         node = fdt_next(fdt, node);
-    }
     return node;
 }
 
 fdt_node fdt_by_compatible(const struct fdt *fdt, fdt_node after, const char *compatible)
 {
     fdt_node node = after == 0 ? fdt_root(fdt) : fdt_next(fdt, after);
-    while (node != 0 && !fdt_compatible(fdt, node, compatible)) {
+    while (node != 0 && !fdt_compatible(fdt, node, compatible))
         node = fdt_next(fdt, node);
-    }
     return node;
 }
 
@@ -522,20 +487,17 @@ bool fdt_compatible(const struct fdt *fdt, fdt_node node, const char *name)
     struct fdt_value value;
     fdt_property(fdt, node, "compatible", &value);
     const char *string;
-    while ((string = fdt_take_string(&value)) != NULL) {
-        if (strcmp(string, name) == 0) {
+    while ((string = fdt_take_string(&value)) != NULL)
+        if (strcmp(string, name) == 0)
             return true;
-        }
-    }
     return false;
 }
 
 bool fdt_enabled(const struct fdt *fdt, fdt_node node)
 {
     struct fdt_value value;
-    if (!fdt_property(fdt, node, "status", &value)) {
+    if (!fdt_property(fdt, node, "status", &value))
         return true;
-    }
     const char *status = fdt_take_string(&value);
     return status != NULL && (strcmp(status, "okay") == 0 || strcmp(status, "ok") == 0);
 }

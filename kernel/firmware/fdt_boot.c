@@ -58,13 +58,11 @@ static uint64_t range_end(const struct memory_range *range)
 static void range_add(struct range_list list, paddr_t start, uint64_t bytes)
 {
     uint64_t end = start + bytes;
-    if (end <= start) {
+    if (end <= start)
         return;
-    }
     unsigned where = 0;
-    while (where < *list.count && range_end(&list.ranges[where]) < start) {
+    while (where < *list.count && range_end(&list.ranges[where]) < start)
         where++;
-    }
     while (where < *list.count && list.ranges[where].start <= end) {
         start = MIN(start, list.ranges[where].start);
         end = MAX(end, range_end(&list.ranges[where]));
@@ -83,9 +81,8 @@ static void range_remove(struct range_list list, paddr_t start, uint64_t bytes)
             continue;
         }
         range_delete(list, i);
-        if (range_end(&old) > end) {
+        if (range_end(&old) > end)
             range_insert(list, i, end, range_end(&old) - end);
-        }
         if (old.start < start) {
             range_insert(list, i, old.start, start - old.start);
             i++;
@@ -109,18 +106,15 @@ static void memory_read(void)
 {
     FDT_FOR_EACH (&tree, fdt_root(&tree), node) {
         const char *type = fdt_string(&tree, node, "device_type");
-        if (type == NULL || strcmp(type, "memory") != 0 || !fdt_enabled(&tree, node)) {
+        if (type == NULL || strcmp(type, "memory") != 0 || !fdt_enabled(&tree, node))
             continue;
-        }
         paddr_t start;
         uint64_t bytes;
         unsigned index = 0;
-        for (; fdt_reg(&tree, node, index, &start, &bytes); index++) {
+        for (; fdt_reg(&tree, node, index, &start, &bytes); index++)
             range_add(ram_list(), start, bytes);
-        }
-        if (index == 0) {
+        if (index == 0)
             complain(node, "memory without an address");
-        }
     }
 }
 
@@ -133,31 +127,27 @@ static void reserved_memory_read(void)
         bool unmapped = fdt_property(&tree, node, "no-map", &unused);
         paddr_t start;
         uint64_t bytes;
-        for (unsigned i = 0; fdt_reg(&tree, node, i, &start, &bytes); i++) {
-            if (unmapped) {
+        for (unsigned i = 0; fdt_reg(&tree, node, i, &start, &bytes); i++)
+            if (unmapped)
                 range_remove(ram_list(), start, bytes);
-            } else {
+            else
                 range_add(reserved_list(), start, bytes);
-            }
-        }
     }
 }
 
 static void reservation_block_read(void)
 {
     uint64_t start, bytes;
-    for (unsigned cursor = 0; fdt_reservation_next(&tree, &cursor, &start, &bytes);) {
+    for (unsigned cursor = 0; fdt_reservation_next(&tree, &cursor, &start, &bytes);)
         range_add(reserved_list(), start, bytes);
-    }
 }
 
 static bool is_ram(paddr_t start, uint64_t bytes)
 {
     for (unsigned i = 0; i < boot_info.ram_count; i++) {
         const struct memory_range *ram = &boot_info.ram[i];
-        if (start >= ram->start && start + bytes <= range_end(ram)) {
+        if (start >= ram->start && start + bytes <= range_end(ram))
             return true;
-        }
     }
     return false;
 }
@@ -177,14 +167,12 @@ static void chosen_read(void)
     fdt_node chosen = fdt_by_path(&tree, "/chosen");
     const char *arguments = fdt_string(&tree, chosen, "bootargs");
     if (arguments != NULL &&
-        strlcpy(boot_info.command_line, arguments, COMMAND_LINE_MAX) >= COMMAND_LINE_MAX) {
+        strlcpy(boot_info.command_line, arguments, COMMAND_LINE_MAX) >= COMMAND_LINE_MAX)
         complain(chosen, "bootargs cut off");
-    }
     uint64_t initrd = whole_value(chosen, "linux,initrd-start");
     uint64_t initrd_end = whole_value(chosen, "linux,initrd-end");
-    if (initrd_end > initrd) {
+    if (initrd_end > initrd)
         range_add(reserved_list(), initrd, initrd_end - initrd);
-    }
 }
 
 // -- interrupts -------------------------------------------------------------------------------
@@ -201,9 +189,8 @@ int fdt_boot_irq(const struct fdt_interrupt *interrupt, bool *level)
 {
     uint32_t number, flags = 0, first = 0;
     if (interrupt->count == 3) {
-        if (interrupt->cells[0] > GIC_PRIVATE) {
+        if (interrupt->cells[0] > GIC_PRIVATE)
             return -1;
-        }
         first = interrupt->cells[0] == GIC_SHARED ? GIC_SHARED_FIRST : GIC_PRIVATE_FIRST;
         number = interrupt->cells[1];
         flags = interrupt->cells[2];
@@ -213,20 +200,17 @@ int fdt_boot_irq(const struct fdt_interrupt *interrupt, bool *level)
     } else {
         return -1;
     }
-    if (level != NULL) {
+    if (level != NULL)
         *level = (flags & TRIGGER_EDGES) == 0;
-    }
     return number > IRQ_NUMBER_MAX - first ? -1 : (int)(number + first);
 }
 
 int fdt_boot_pci_irq(uint8_t bus, uint8_t slot, uint8_t pin)
 {
     struct fdt_interrupt interrupt;
-    FDT_FOR_EACH_COMPATIBLE (&tree, FDT_PCI_HOST, host) {
-        if (fdt_pci_interrupt(&tree, host, bus, slot, pin, &interrupt)) {
+    FDT_FOR_EACH_COMPATIBLE (&tree, FDT_PCI_HOST, host)
+        if (fdt_pci_interrupt(&tree, host, bus, slot, pin, &interrupt))
             return fdt_boot_irq(&interrupt, NULL);
-        }
-    }
     return -1;
 }
 
@@ -243,11 +227,9 @@ static const struct {
 
 static enum uart_kind uart_kind(fdt_node node)
 {
-    for (unsigned i = 0; i < ARRAY_SIZE(uart_kinds); i++) {
-        if (fdt_compatible(&tree, node, uart_kinds[i].compatible)) {
+    for (unsigned i = 0; i < ARRAY_SIZE(uart_kinds); i++)
+        if (fdt_compatible(&tree, node, uart_kinds[i].compatible))
             return uart_kinds[i].kind;
-        }
-    }
     return UART_NONE;
 }
 
@@ -265,9 +247,8 @@ static uint32_t uart_clock_hz(fdt_node node)
 static void uart_add(fdt_node node)
 {
     enum uart_kind kind = uart_kind(node);
-    if (kind == UART_NONE || !fdt_enabled(&tree, node)) {
+    if (kind == UART_NONE || !fdt_enabled(&tree, node))
         return;
-    }
     if (boot_info.uart_count == BOOT_UARTS_MAX) {
         complain(node, "no room for more serial lines");
         return;
@@ -280,9 +261,8 @@ static void uart_add(fdt_node node)
     }
     uart.register_shift = (uint8_t)shift;
     struct fdt_interrupt interrupt;
-    if (fdt_interrupt(&tree, node, 0, &interrupt)) {
+    if (fdt_interrupt(&tree, node, 0, &interrupt))
         uart.irq = fdt_boot_irq(&interrupt, &uart.irq_level);
-    }
     boot_info.uart[boot_info.uart_count++] = uart;
 }
 
@@ -292,11 +272,9 @@ static void uarts_read(void)
     const char *path = fdt_string(&tree, fdt_by_path(&tree, "/chosen"), "stdout-path");
     fdt_node console = path == NULL ? 0 : fdt_by_path(&tree, path);
     uart_add(console);
-    for (fdt_node node = fdt_root(&tree); node != 0; node = fdt_next(&tree, node)) {
-        if (node != console) {
+    for (fdt_node node = fdt_root(&tree); node != 0; node = fdt_next(&tree, node))
+        if (node != console)
             uart_add(node);
-        }
-    }
 }
 
 // -- CPUs -------------------------------------------------------------------------------------
@@ -311,15 +289,13 @@ static void cpu_add(fdt_node node)
     boot_info.cpu_found++;
     for (unsigned i = 0; i < boot_info.cpu_count; i++) {
         if (boot_info.cpu_hw_id[i] == hw_id) {
-            if (i != 0) {
+            if (i != 0)
                 complain(node, "CPU named twice");
-            }
             return;
         }
     }
-    if (boot_info.cpu_count < CPU_MAX) {
+    if (boot_info.cpu_count < CPU_MAX)
         boot_info.cpu_hw_id[boot_info.cpu_count++] = hw_id;
-    }
 }
 
 // The boot CPU, which evidently exists, is the first whether the tree has it or not.
@@ -329,14 +305,12 @@ static void cpus_read(uint64_t boot_hw_id)
     boot_info.cpu_count = 1;
     FDT_FOR_EACH (&tree, fdt_by_path(&tree, "/cpus"), node) {
         const char *type = fdt_string(&tree, node, "device_type");
-        if (type != NULL && strcmp(type, "cpu") == 0 && fdt_enabled(&tree, node)) {
+        if (type != NULL && strcmp(type, "cpu") == 0 && fdt_enabled(&tree, node))
             cpu_add(node);
-        }
     }
     boot_info.cpu_found = MAX(boot_info.cpu_found, 1U);
-    if (boot_info.cpu_found > CPU_MAX) {
+    if (boot_info.cpu_found > CPU_MAX)
         log_warn("device tree: %u CPUs, of which %d are used", boot_info.cpu_found, CPU_MAX);
-    }
 }
 
 // -- PCI --------------------------------------------------------------------------------------
@@ -363,14 +337,12 @@ static void ecam_window_add(struct boot_ecam *ecam, const struct fdt_pci_range *
         break;
     case PCI_SPACE_32:
         if (range->bus_address == range->address && ecam->window_32.bytes == 0 &&
-            (range->flags & PCI_FLAG_PREFETCHABLE) == 0) {
+            (range->flags & PCI_FLAG_PREFETCHABLE) == 0)
             ecam->window_32 = window;
-        }
         break;
     case PCI_SPACE_64:
-        if (range->bus_address == range->address && ecam->window_64.bytes == 0) {
+        if (range->bus_address == range->address && ecam->window_64.bytes == 0)
             ecam->window_64 = window;
-        }
         break;
     default:
         break;
@@ -395,11 +367,9 @@ static void ecam_add(fdt_node node)
     ecam.bus_last = (uint8_t)MIN(last, first + bytes / ECAM_BUS_BYTES - 1);
     struct fdt_pci_range range;
     int error;
-    for (unsigned i = 0; (error = fdt_pci_range(&tree, node, i, &range)) != -ENOENT; i++) {
-        if (error == 0) {
+    for (unsigned i = 0; (error = fdt_pci_range(&tree, node, i, &range)) != -ENOENT; i++)
+        if (error == 0)
             ecam_window_add(&ecam, &range);
-        }
-    }
     boot_info.ecam[boot_info.ecam_count++] = ecam;
 }
 
@@ -410,9 +380,8 @@ static void ecams_read(void)
             complain(node, "no room for more PCI host bridges");
             return;
         }
-        if (fdt_enabled(&tree, node)) {
+        if (fdt_enabled(&tree, node))
             ecam_add(node);
-        }
     }
 }
 

@@ -40,16 +40,13 @@ static bool bus_translate(const struct fdt *fdt, fdt_node bus, unsigned parent_c
                           uint64_t *address, uint64_t bytes)
 {
     struct fdt_value ranges;
-    if (!fdt_property(fdt, bus, "ranges", &ranges)) {
+    if (!fdt_property(fdt, bus, "ranges", &ranges))
         return false;
-    }
-    if (ranges.left == 0) {
+    if (ranges.left == 0)
         return true;
-    }
     struct bus_cells cells = bus_cells(fdt, bus);
-    if (!bus_cells_plain(cells) || cells.size == 0) {
+    if (!bus_cells_plain(cells) || cells.size == 0)
         return false;
-    }
     while (ranges.left > 0) {
         uint64_t child = fdt_take_cells(&ranges, cells.address);
         uint64_t parent = fdt_take_cells(&ranges, parent_cells);
@@ -69,9 +66,8 @@ static bool path_translate(const struct fdt *fdt, const fdt_node *path, unsigned
     for (; depth > 1; depth--) {
         struct bus_cells parent = bus_cells(fdt, path[depth - 2]);
         if (!bus_cells_plain(parent) ||
-            !bus_translate(fdt, path[depth - 1], parent.address, address, bytes)) {
+            !bus_translate(fdt, path[depth - 1], parent.address, address, bytes))
             return false;
-        }
     }
     return *address + bytes >= *address;
 }
@@ -82,29 +78,24 @@ bool fdt_reg(const struct fdt *fdt, fdt_node node, unsigned index, paddr_t *addr
     fdt_node path[FDT_DEPTH_MAX];
     unsigned depth = fdt_path(fdt, node, path);
     struct fdt_value reg;
-    if (depth < 2 || !fdt_property(fdt, node, "reg", &reg)) {
+    if (depth < 2 || !fdt_property(fdt, node, "reg", &reg))
         return false;
-    }
     struct bus_cells cells = bus_cells(fdt, path[depth - 2]);
-    if (!bus_cells_plain(cells)) {
+    if (!bus_cells_plain(cells))
         return false;
-    }
     uint64_t start = 0, length = 0;
     for (unsigned i = 0; i <= index && !reg.short_value; i++) {
         start = fdt_take_cells(&reg, cells.address);
         length = fdt_take_cells(&reg, cells.size);
     }
-    if (reg.short_value) {
+    if (reg.short_value)
         return false;
-    }
     // Without sizes (the bus of the CPUs, say) the numbers name things, they are no addresses.
-    if (cells.size != 0 && !path_translate(fdt, path, depth - 1, &start, length)) {
+    if (cells.size != 0 && !path_translate(fdt, path, depth - 1, &start, length))
         return false;
-    }
     *address = start;
-    if (bytes != NULL) {
+    if (bytes != NULL)
         *bytes = length;
-    }
     return true;
 }
 
@@ -113,24 +104,21 @@ int fdt_pci_range(const struct fdt *fdt, fdt_node host, unsigned index, struct f
     fdt_node path[FDT_DEPTH_MAX];
     unsigned depth = fdt_path(fdt, host, path);
     struct fdt_value ranges;
-    if (depth < 2 || !fdt_property(fdt, host, "ranges", &ranges)) {
+    if (depth < 2 || !fdt_property(fdt, host, "ranges", &ranges))
         return -ENOENT;
-    }
     struct bus_cells cells = bus_cells(fdt, host);
     struct bus_cells parent = bus_cells(fdt, path[depth - 2]);
     if (cells.address != PCI_ADDRESS_CELLS || cells.size != PCI_SIZE_CELLS ||
-        !bus_cells_plain(parent)) {
+        !bus_cells_plain(parent))
         return -ENOENT;
-    }
     for (unsigned i = 0; i <= index && !ranges.short_value; i++) {
         out->flags = (uint32_t)fdt_take_cells(&ranges, 1);
         out->bus_address = fdt_take_cells(&ranges, 2);
         out->address = fdt_take_cells(&ranges, parent.address);
         out->bytes = fdt_take_cells(&ranges, PCI_SIZE_CELLS);
     }
-    if (ranges.short_value) {
+    if (ranges.short_value)
         return -ENOENT;
-    }
     bool reachable = path_translate(fdt, path, depth - 1, &out->address, out->bytes) &&
                      out->bus_address + out->bytes >= out->bus_address;
     return reachable ? 0 : -EINVAL;
@@ -146,12 +134,10 @@ static bool take_specifier(const struct fdt *fdt, fdt_node controller, struct fd
         .controller = controller,
         .count = fdt_u32(fdt, controller, "#interrupt-cells", 0),
     };
-    if (controller == 0 || out->count == 0 || out->count > FDT_INTERRUPT_CELLS) {
+    if (controller == 0 || out->count == 0 || out->count > FDT_INTERRUPT_CELLS)
         return false;
-    }
-    for (unsigned i = 0; i < out->count; i++) {
+    for (unsigned i = 0; i < out->count; i++)
         out->cells[i] = (uint32_t)fdt_take_cells(value, 1);
-    }
     return !value->short_value;
 }
 
@@ -161,9 +147,8 @@ static fdt_node interrupt_parent(const struct fdt *fdt, fdt_node node)
     fdt_node path[FDT_DEPTH_MAX];
     for (unsigned depth = fdt_path(fdt, node, path); depth > 0; depth--) {
         uint32_t phandle = fdt_u32(fdt, path[depth - 1], "interrupt-parent", 0);
-        if (phandle != 0) {
+        if (phandle != 0)
             return fdt_by_phandle(fdt, phandle);
-        }
     }
     return 0;
 }
@@ -172,17 +157,14 @@ bool fdt_interrupt(const struct fdt *fdt, fdt_node node, unsigned index, struct 
 {
     struct fdt_value value;
     bool extended = fdt_property(fdt, node, "interrupts-extended", &value);
-    if (!extended && !fdt_property(fdt, node, "interrupts", &value)) {
+    if (!extended && !fdt_property(fdt, node, "interrupts", &value))
         return false;
-    }
     fdt_node controller = extended ? 0 : interrupt_parent(fdt, node);
     for (unsigned i = 0; i <= index; i++) {
-        if (extended) {
+        if (extended)
             controller = fdt_by_phandle(fdt, (uint32_t)fdt_take_cells(&value, 1));
-        }
-        if (!take_specifier(fdt, controller, &value, out)) {
+        if (!take_specifier(fdt, controller, &value, out))
             return false;
-        }
     }
     return true;
 }
@@ -195,30 +177,24 @@ bool fdt_pci_interrupt(const struct fdt *fdt, fdt_node host, uint8_t bus, uint8_
                                                     0, pin};
     uint32_t mask[PCI_ADDRESS_CELLS + 1];
     struct fdt_value map, mask_value;
-    if (!fdt_property(fdt, host, "interrupt-map", &map)) {
+    if (!fdt_property(fdt, host, "interrupt-map", &map))
         return false;
-    }
     bool masked = fdt_property(fdt, host, "interrupt-map-mask", &mask_value);
-    for (unsigned i = 0; i < ARRAY_SIZE(mask); i++) {
+    for (unsigned i = 0; i < ARRAY_SIZE(mask); i++)
         mask[i] = masked ? (uint32_t)fdt_take_cells(&mask_value, 1) : UINT32_MAX;
-    }
     while (map.left > 0) {
         bool matches = true;
-        for (unsigned i = 0; i < ARRAY_SIZE(mask); i++) {
+        for (unsigned i = 0; i < ARRAY_SIZE(mask); i++)
             matches &= (((uint32_t)fdt_take_cells(&map, 1) ^ wanted[i]) & mask[i]) == 0;
-        }
         fdt_node controller = fdt_by_phandle(fdt, (uint32_t)fdt_take_cells(&map, 1));
         unsigned unit_cells = fdt_u32(fdt, controller, "#address-cells", 0);
-        if (unit_cells > 4) {
+        if (unit_cells > 4)
             return false;
-        }
         fdt_take_cells(&map, unit_cells);
-        if (!take_specifier(fdt, controller, &map, out)) {
+        if (!take_specifier(fdt, controller, &map, out))
             return false;
-        }
-        if (matches) {
+        if (matches)
             return true;
-        }
     }
     return false;
 }

@@ -43,10 +43,9 @@ void irq_chip_register(const struct irq_chip *new_chip)
 
 static struct irq_action *action_alloc(void)
 {
-    for (unsigned i = 0; i < ACTIONS_MAX; i++) {
+    for (unsigned i = 0; i < ACTIONS_MAX; i++)
         if (!actions[i].used)
             return &actions[i];
-    }
     return NULL;
 }
 

@@ -22,10 +22,9 @@ static void ignore(struct kd_frame *frame, void *argument)
 // A line that exists and that no driver has: which, only the machine's controller knows.
 static int request_spare(irq_handler *handler, void *argument)
 {
-    for (int irq = IRQ_LINES - 1; irq > 0; irq--) {
+    for (int irq = IRQ_LINES - 1; irq > 0; irq--)
         if (irq_request(irq, IRQ_EDGE_RISING, IRQ_ORDINARY, handler, argument, "spare") == 0)
             return irq;
-    }
     ktest_skip("no spare interrupt line");
 }
 

@@ -27,13 +27,11 @@ __debugger_text static struct ksyms_table ksyms_table(void)
 {
     struct ksyms_table table = {0};
     size_t bytes = (size_t)(__ksyms_end - __ksyms_start);
-    if (bytes <= sizeof(uint32_t)) {
+    if (bytes <= sizeof(uint32_t))
         return table;
-    }
     uint32_t count = *(const uint32_t *)__ksyms_start;
-    if (count > (bytes - sizeof(uint32_t)) / sizeof(struct ksyms_row)) {
+    if (count > (bytes - sizeof(uint32_t)) / sizeof(struct ksyms_row))
         return table;
-    }
     table.count = count;
     table.rows = (const struct ksyms_row *)(__ksyms_start + sizeof(uint32_t));
     table.names = (const char *)(table.rows + count);
@@ -44,9 +42,8 @@ __debugger_text static struct ksyms_table ksyms_table(void)
 __debugger_text static const char *row_name(const struct ksyms_table *table,
                                             const struct ksyms_row *row)
 {
-    if (row->name >= table->name_bytes) {
+    if (row->name >= table->name_bytes)
         return NULL;
-    }
     const char *name = table->names + row->name;
     size_t room = table->name_bytes - row->name;
     return strnlen(name, room) < room ? name : NULL;
@@ -57,23 +54,20 @@ __debugger_text bool ksyms_lookup(uintptr_t address, const char **name, uintptr_
 {
     struct ksyms_table table = ksyms_table();
     uintptr_t base = (uintptr_t)__kernel_start;
-    if (address < base || address >= (uintptr_t)__text_end) {
+    if (address < base || address >= (uintptr_t)__text_end)
         return false;
-    }
     uint64_t offset = address - base;
     // Invariant: rows before `low` start at or below the address, rows from `high` on above it.
     uint32_t low = 0, high = table.count;
     while (low < high) {
         uint32_t middle = low + (high - low) / 2;
-        if (table.rows[middle].offset <= offset) {
+        if (table.rows[middle].offset <= offset)
             low = middle + 1;
-        } else {
+        else
             high = middle;
-        }
     }
-    if (low == 0) {
+    if (low == 0)
         return false;
-    }
     const struct ksyms_row *row = &table.rows[low - 1];
     uint64_t length = row->size;
     if (length == 0) {
@@ -82,18 +76,14 @@ __debugger_text bool ksyms_lookup(uintptr_t address, const char **name, uintptr_
         length = next - row->offset;
     }
     const char *found = row_name(&table, row);
-    if (offset - row->offset >= length || found == NULL) {
+    if (offset - row->offset >= length || found == NULL)
         return false;
-    }
-    if (name != NULL) {
+    if (name != NULL)
         *name = found;
-    }
-    if (start != NULL) {
+    if (start != NULL)
         *start = base + row->offset;
-    }
-    if (size != NULL) {
+    if (size != NULL)
         *size = length;
-    }
     return true;
 }
 
@@ -102,9 +92,8 @@ __debugger_text uintptr_t ksyms_address(const char *name)
     struct ksyms_table table = ksyms_table();
     for (uint32_t i = 0; i < table.count; i++) {
         const char *candidate = row_name(&table, &table.rows[i]);
-        if (candidate != NULL && strcmp(candidate, name) == 0) {
+        if (candidate != NULL && strcmp(candidate, name) == 0)
             return (uintptr_t)__kernel_start + table.rows[i].offset;
-        }
     }
     return 0;
 }

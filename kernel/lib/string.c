@@ -85,11 +85,10 @@ __debugger_text void *memcpy(void *restrict to, const void *restrict from, size_
 
 __debugger_text void *memmove(void *to, const void *from, size_t n)
 {
-    if ((uintptr_t)to - (uintptr_t)from >= n) {
+    if ((uintptr_t)to - (uintptr_t)from >= n)
         copy_forward(to, from, n);
-    } else {
+    else
         copy_backward(to, from, n);
-    }
     return to;
 }
 
@@ -122,21 +121,17 @@ __debugger_text void *memset(void *to, int byte, size_t n)
 __debugger_text int memcmp(const void *a, const void *b, size_t n)
 {
     const uint8_t *x = a, *y = b;
-    for (; n > 0; n--, x++, y++) {
-        if (*x != *y) {
+    for (; n > 0; n--, x++, y++)
+        if (*x != *y)
             return *x - *y;
-        }
-    }
     return 0;
 }
 
 __debugger_text void *memchr(const void *s, int byte, size_t n)
 {
-    for (const uint8_t *p = s; n > 0; n--, p++) {
-        if (*p == (uint8_t)byte) {
+    for (const uint8_t *p = s; n > 0; n--, p++)
+        if (*p == (uint8_t)byte)
             return (void *)p;
-        }
-    }
     return NULL;
 }
 
@@ -157,11 +152,9 @@ __debugger_text size_t strlen(const char *s)
 
 __debugger_text int strncmp(const char *a, const char *b, size_t n)
 {
-    for (; n > 0; n--, a++, b++) {
-        if (*a != *b || *a == '\0') {
+    for (; n > 0; n--, a++, b++)
+        if (*a != *b || *a == '\0')
             return (uint8_t)*a - (uint8_t)*b;
-        }
-    }
     return 0;
 }
 
@@ -172,11 +165,9 @@ __debugger_text int strcmp(const char *a, const char *b)
 
 __debugger_text char *strchr(const char *s, int c)
 {
-    for (; *s != (char)c; s++) {
-        if (*s == '\0') {
+    for (; *s != (char)c; s++)
+        if (*s == '\0')
             return NULL;
-        }
-    }
     return (char *)s;
 }
 
@@ -184,12 +175,10 @@ __debugger_text char *strrchr(const char *s, int c)
 {
     const char *last = NULL;
     for (;; s++) {
-        if (*s == (char)c) {
+        if (*s == (char)c)
             last = s;
-        }
-        if (*s == '\0') {
+        if (*s == '\0')
             return (char *)last;
-        }
     }
 }
 
@@ -197,12 +186,10 @@ __debugger_text char *strstr(const char *haystack, const char *needle)
 {
     size_t length = strlen(needle);
     for (;; haystack++) {
-        if (strncmp(haystack, needle, length) == 0) {
+        if (strncmp(haystack, needle, length) == 0)
             return (char *)haystack;
-        }
-        if (*haystack == '\0') {
+        if (*haystack == '\0')
             return NULL;
-        }
     }
 }
 

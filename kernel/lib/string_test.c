@@ -9,9 +9,8 @@
 KTEST(string, copies, "copies between all alignments of a word")
 {
     static uint8_t from[64], to[64];
-    for (size_t i = 0; i < sizeof(from); i++) {
+    for (size_t i = 0; i < sizeof(from); i++)
         from[i] = (uint8_t)(i + 1);
-    }
     for (size_t a = 0; a < 8; a++) {
         for (size_t b = 0; b < 8; b++) {
             memset(to, 0, sizeof(to));

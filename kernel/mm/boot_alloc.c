@@ -33,9 +33,8 @@ bool ram_next_range(paddr_t *cursor, struct memory_range *out)
             best_end = end;
         }
     }
-    if (best == PADDR_NONE) {
+    if (best == PADDR_NONE)
         return false;
-    }
     *out = (struct memory_range){best, best_end - best};
     *cursor = best_end;
     return true;
@@ -71,11 +70,9 @@ static bool ram_hole(unsigned i, paddr_t *start, paddr_t *end)
 static paddr_t skip_hole(paddr_t paddr)
 {
     paddr_t start, end;
-    for (unsigned i = 0; ram_hole(i, &start, &end); i++) {
-        if (start <= paddr && paddr < end) {
+    for (unsigned i = 0; ram_hole(i, &start, &end); i++)
+        if (start <= paddr && paddr < end)
             return end;
-        }
-    }
     return paddr;
 }
 
@@ -85,21 +82,17 @@ bool ram_next_free(paddr_t *cursor, struct memory_range *out)
     struct memory_range ram;
     for (;;) {
         paddr_t ram_cursor = from;
-        if (!ram_next_range(&ram_cursor, &ram)) {
+        if (!ram_next_range(&ram_cursor, &ram))
             return false;
-        }
         paddr_t after = skip_hole(ram.start);
-        if (after == ram.start) {
+        if (after == ram.start)
             break;
-        }
         from = after;
     }
     paddr_t end = ram.start + ram.bytes, hole_start, hole_end;
-    for (unsigned i = 0; ram_hole(i, &hole_start, &hole_end); i++) {
-        if (hole_start > ram.start && hole_start < end && hole_start < hole_end) {
+    for (unsigned i = 0; ram_hole(i, &hole_start, &hole_end); i++)
+        if (hole_start > ram.start && hole_start < end && hole_start < hole_end)
             end = hole_start;
-        }
-    }
     *out = (struct memory_range){ram.start, end - ram.start};
     *cursor = end;
     return true;
@@ -107,11 +100,9 @@ bool ram_next_free(paddr_t *cursor, struct memory_range *out)
 
 bool paddr_is_ram(paddr_t paddr)
 {
-    for (unsigned i = 0; i < boot_info.ram_count; i++) {
-        if (paddr - boot_info.ram[i].start < boot_info.ram[i].bytes) {
+    for (unsigned i = 0; i < boot_info.ram_count; i++)
+        if (paddr - boot_info.ram[i].start < boot_info.ram[i].bytes)
             return paddr < DIRECT_MAP_BYTES;
-        }
-    }
     return false;
 }
 
@@ -133,21 +124,18 @@ static void probe_mapped(paddr_t start, paddr_t end, struct memory_range *longes
             at = ALIGN_UP(at + 1, PROBE_STEP);
             run = at;
         }
-        if (at > run && at - run > longest->bytes) {
+        if (at > run && at - run > longest->bytes)
             *longest = (struct memory_range){run, at - run};
-        }
     }
 }
 
 static void boot_choose(void)
 {
     struct memory_range longest = {0}, range;
-    for (paddr_t cursor = 0; ram_next_free(&cursor, &range);) {
+    for (paddr_t cursor = 0; ram_next_free(&cursor, &range);)
         probe_mapped(range.start, range.start + range.bytes, &longest);
-    }
-    if (longest.bytes == 0) {
+    if (longest.bytes == 0)
         panic("boot_alloc: none of the machine's RAM is mapped at boot");
-    }
     boot.start = boot.next = longest.start;
     boot.limit = longest.start + longest.bytes;
 }
@@ -155,9 +143,8 @@ static void boot_choose(void)
 void *boot_alloc(size_t bytes, size_t align)
 {
     ASSERT(!boot.closed);
-    if (boot.limit == 0) {
+    if (boot.limit == 0)
         boot_choose();
-    }
     paddr_t start = ALIGN_UP(boot.next, align);
     if (start > boot.limit || bytes > boot.limit - start) {
         panic("boot_alloc: no room for %zu bytes, %llu are left of the boot mappings", bytes,

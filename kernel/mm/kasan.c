@@ -50,24 +50,20 @@ static void map_real(uintptr_t address, uintptr_t end)
     uintptr_t shadow_end = (uintptr_t)shadow_of(end - 1) + 1;
     for (uintptr_t at = ALIGN_DOWN((uintptr_t)shadow_of(address), BLOCK_BYTES); at < shadow_end;
          at += BLOCK_BYTES) {
-        if (mapping_block_used(at)) {
+        if (mapping_block_used(at))
             continue; // two ranges of RAM may share a block
-        }
         void *block = boot_alloc(BLOCK_BYTES, BLOCK_BYTES);
-        if (mapping_set(at, direct_to_phys(block), BLOCK_BYTES, PAGE_READ | PAGE_WRITE) < 0) {
+        if (mapping_set(at, direct_to_phys(block), BLOCK_BYTES, PAGE_READ | PAGE_WRITE) < 0)
             panic("KASAN: no memory for the shadow");
-        }
     }
 }
 
 static void map_zero(uintptr_t address, uintptr_t end)
 {
     for (uintptr_t at = ALIGN_DOWN((uintptr_t)shadow_of(address), BLOCK_BYTES);
-         at <= (uintptr_t)shadow_of(end - 1); at += BLOCK_BYTES) {
-        if (!mapping_block_used(at)) {
+         at <= (uintptr_t)shadow_of(end - 1); at += BLOCK_BYTES)
+        if (!mapping_block_used(at))
             mapping_set_table(at, zero_table);
-        }
-    }
 }
 
 static void make_zero_table(void)
@@ -75,9 +71,8 @@ static void make_zero_table(void)
     paddr_t zeros = mapping_table_new();
     zero_table = mapping_table_new();
     pte_t *table = phys_to_virt(zero_table);
-    for (unsigned i = 0; i < PAGE_SIZE / sizeof(pte_t); i++) {
+    for (unsigned i = 0; i < PAGE_SIZE / sizeof(pte_t); i++)
         table[i] = arch_pte_leaf(zeros, PAGE_READ, 0);
-    }
 }
 
 void kasan_map_shadow(void)
@@ -93,9 +88,8 @@ void kasan_map_shadow(void)
     map_zero(DIRECT_MAP_BASE, DIRECT_MAP_BASE + direct_end);
     map_zero(VMAP_STACKS_BASE, VMAP_DEVICE_BASE + VMAP_DEVICE_BYTES);
     map_zero(FIXMAP_BASE, FIXMAP_BASE + FIXMAP_COUNT * PAGE_SIZE);
-    for (unsigned i = 0; i < STACKS_AT_BOOT; i++) {
+    for (unsigned i = 0; i < STACKS_AT_BOOT; i++)
         kasan_map_stack(VMAP_STACKS_BASE + (2 * i + 1) * THREAD_STACK_BYTES);
-    }
 }
 
 // The guard below the stack keeps the zeros it shares: an access there shall fault.
@@ -106,18 +100,16 @@ bool kasan_map_stack(uintptr_t low)
     paddr_t table = mapping_table(shadow);
     if (table == zero_table) {
         table = mapping_table_new();
-        if (table == PADDR_NONE) {
+        if (table == PADDR_NONE)
             return false;
-        }
         memcpy(phys_to_virt(table), phys_to_virt(zero_table), PAGE_SIZE);
         mapping_set_table(shadow, table);
     }
     pte_t *entry = (pte_t *)phys_to_virt(table) + shadow / PAGE_SIZE % (PAGE_SIZE / sizeof(pte_t));
     if (!(arch_pte_access(*entry) & PAGE_WRITE)) {
         paddr_t page = mapping_table_new();
-        if (page == PADDR_NONE) {
+        if (page == PADDR_NONE)
             return false;
-        }
         WRITE_ONCE(*entry, arch_pte_leaf(page, PAGE_READ | PAGE_WRITE, 0));
         arch_pte_publish();
         arch_tlb_flush_local(shadow);
@@ -131,21 +123,18 @@ bool kasan_map_stack(uintptr_t low)
 
 void kasan_poison(const void *address, size_t bytes, enum kasan_kind kind)
 {
-    if (ready) {
+    if (ready)
         memset(shadow_of((uintptr_t)address), kind, ALIGN_UP(bytes, GRANULE) / GRANULE);
-    }
 }
 
 void kasan_unpoison(const void *address, size_t bytes)
 {
-    if (!ready) {
+    if (!ready)
         return;
-    }
     uint8_t *shadow = shadow_of((uintptr_t)address);
     memset(shadow, 0, bytes / GRANULE);
-    if (bytes % GRANULE != 0) {
+    if (bytes % GRANULE != 0)
         shadow[bytes / GRANULE] = bytes % GRANULE;
-    }
 }
 
 // -- checking
@@ -155,9 +144,8 @@ static inline uintptr_t first_bad(uintptr_t address, size_t bytes)
 {
     for (uintptr_t at = address; at < address + bytes;) {
         int8_t shadow = (int8_t)*shadow_of(at);
-        if (shadow != 0 && (shadow < 0 || (int8_t)(at % GRANULE) >= shadow)) {
+        if (shadow != 0 && (shadow < 0 || (int8_t)(at % GRANULE) >= shadow))
             return at;
-        }
         // Past a whole granule at once; within a partial one byte by byte.
         at = shadow == 0 ? ALIGN_DOWN(at, GRANULE) + GRANULE : at + 1;
     }
@@ -172,9 +160,8 @@ bool kasan_accessible(const void *address, size_t bytes)
 static const char *kind_name(uintptr_t bad)
 {
     uint8_t kind = *shadow_of(bad);
-    if (kind < GRANULE) { // the end of an object: what follows says of which kind
+    if (kind < GRANULE) // the end of an object: what follows says of which kind
         kind = *shadow_of(ALIGN_DOWN(bad, GRANULE) + GRANULE);
-    }
     switch (kind) {
     case KASAN_STACK_LEFT:
     case KASAN_STACK_MIDDLE:
@@ -201,22 +188,19 @@ static __noinline __cold void report(uintptr_t bad, uintptr_t address, size_t by
     char line[LOG_LINE_MAX];
     struct kd_text text;
     kd_text_init(&text, line, sizeof(line));
-    if (slab_describe(&text, bad) || page_describe(&text, bad)) {
+    if (slab_describe(&text, bad) || page_describe(&text, bad))
         log_error("KASAN: %s", line);
-    }
     panic("KASAN: %s (%s of %zu bytes at 0x%lx)", kind_name(bad), write ? "write" : "read", bytes,
           address);
 }
 
 static inline void check(uintptr_t address, size_t bytes, bool write)
 {
-    if (!ready || !has_shadow(address)) {
+    if (!ready || !has_shadow(address))
         return;
-    }
     uintptr_t bad = first_bad(address, bytes);
-    if (__builtin_expect(bad != 0, 0)) {
+    if (__builtin_expect(bad != 0, 0))
         report(bad, address, bytes, write);
-    }
 }
 
 #define CHECKS(size)                                                                               \
@@ -282,9 +266,8 @@ void __asan_handle_no_return(void);
 void __asan_handle_no_return(void)
 {
     uintptr_t sp = ALIGN_DOWN((uintptr_t)__builtin_frame_address(0), GRANULE);
-    if (sp - VMAP_STACKS_BASE < VMAP_STACKS_BYTES) {
+    if (sp - VMAP_STACKS_BASE < VMAP_STACKS_BYTES)
         kasan_unpoison((void *)sp, ALIGN_UP(sp + 1, THREAD_STACK_BYTES) - sp);
-    }
 }
 
 void __asan_poison_stack_memory(const void *address, size_t bytes);
@@ -314,9 +297,8 @@ void __asan_alloca_poison(uintptr_t address, size_t bytes)
 void __asan_allocas_unpoison(uintptr_t top, uintptr_t bottom);
 void __asan_allocas_unpoison(uintptr_t top, uintptr_t bottom)
 {
-    if (top != 0 && top < bottom) {
+    if (top != 0 && top < bottom)
         kasan_unpoison((void *)top, bottom - top);
-    }
 }
 
 typedef void constructor(void);
@@ -325,8 +307,7 @@ void kasan_init(void)
 {
     extern constructor *__init_array_start[], *__init_array_end[];
     ready = true;
-    for (constructor **run = __init_array_start; run < __init_array_end; run++) {
+    for (constructor **run = __init_array_start; run < __init_array_end; run++)
         (*run)();
-    }
     log_info("KASAN: on");
 }

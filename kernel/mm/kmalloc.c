@@ -44,9 +44,8 @@ bool kmalloc_count(void)
     while (left != 0) {
         if (__atomic_compare_exchange_n(&fail_after, &left, left - 1, false, __ATOMIC_RELAXED,
                                         __ATOMIC_RELAXED)) {
-            if (left == 1) {
+            if (left == 1)
                 __atomic_fetch_add(&failures_injected, 1, __ATOMIC_RELAXED);
-            }
             return left == 1;
         }
     }
@@ -59,22 +58,19 @@ bool kmalloc_count(void)
 static unsigned large_order(size_t bytes)
 {
     unsigned order = 1;
-    while (order <= PAGE_ORDER_MAX && PAGE_SIZE << order < bytes) {
+    while (order <= PAGE_ORDER_MAX && PAGE_SIZE << order < bytes)
         order++;
-    }
     return order;
 }
 
 static void *large_alloc(size_t bytes, uint32_t owner)
 {
-    if (kmalloc_count()) {
+    if (kmalloc_count())
         return NULL;
-    }
     unsigned order = large_order(bytes);
     paddr_t head = page_alloc_for(order, owner);
-    if (head == PADDR_NONE) {
+    if (head == PADDR_NONE)
         return NULL;
-    }
     struct page *page = page_of(head);
     page[1].owner = (uint32_t)bytes;
     page->state = PAGE_LARGE;
@@ -107,9 +103,8 @@ static void large_free(void *object, struct page *page, uint32_t owner)
 {
     uint8_t expected = PAGE_LARGE;
     if (!__atomic_compare_exchange_n(&page->state, &expected, PAGE_USED, false, __ATOMIC_ACQ_REL,
-                                     __ATOMIC_RELAXED)) {
+                                     __ATOMIC_RELAXED))
         panic("kfree: 0x%lx is being freed by two at once", (uintptr_t)object);
-    }
     large_check(object, page);
     size_t bytes = page[1].owner;
     __atomic_fetch_sub(&large_objects, 1, __ATOMIC_RELAXED);
@@ -121,14 +116,11 @@ static void large_free(void *object, struct page *page, uint32_t owner)
 
 static void *alloc_for(size_t bytes, uint32_t owner)
 {
-    for (unsigned i = 0; i < ARRAY_SIZE(size_classes); i++) {
-        if (bytes <= size_classes[i].bytes) {
+    for (unsigned i = 0; i < ARRAY_SIZE(size_classes); i++)
+        if (bytes <= size_classes[i].bytes)
             return slab_alloc_for(class_caches[i], MAX(bytes, (size_t)1), owner);
-        }
-    }
-    if (bytes > PAGE_SIZE << PAGE_ORDER_MAX) {
+    if (bytes > PAGE_SIZE << PAGE_ORDER_MAX)
         return NULL;
-    }
     return large_alloc(bytes, owner);
 }
 
@@ -140,17 +132,15 @@ void *kmalloc(size_t bytes)
 void *kmalloc_array(size_t count, size_t bytes)
 {
     size_t all;
-    if (__builtin_mul_overflow(count, bytes, &all)) {
+    if (__builtin_mul_overflow(count, bytes, &all))
         return NULL;
-    }
     return alloc_for(all, owner_pack(__builtin_return_address(0)));
 }
 
 void kfree(void *object)
 {
-    if (object == NULL) {
+    if (object == NULL)
         return;
-    }
     uint32_t owner = owner_pack(__builtin_return_address(0));
     struct slab_cache *cache = slab_cache_of(object);
     if (cache != NULL) {

@@ -49,9 +49,8 @@ static inline pte_t *table_at(paddr_t table)
 
 paddr_t mapping_table_new(void)
 {
-    if (boot_alloc_open()) {
+    if (boot_alloc_open())
         return direct_to_phys(boot_alloc(PAGE_SIZE, PAGE_SIZE));
-    }
     void *table = page_alloc_mapped(0);
     return table != NULL ? direct_to_phys(table) : PADDR_NONE;
 }
@@ -65,9 +64,8 @@ static pte_t *entry_of(uintptr_t address, unsigned level, bool create)
         pte_t *entry = &table[table_index(address, at)];
         if (!arch_pte_present(*entry)) {
             paddr_t next = create ? mapping_table_new() : PADDR_NONE;
-            if (next == PADDR_NONE) {
+            if (next == PADDR_NONE)
                 return NULL;
-            }
             // The zeroed table must be seen no later than the entry that leads to it.
             __atomic_store_n(entry, arch_pte_table(next), __ATOMIC_RELEASE);
         } else if (arch_pte_is_leaf(*entry, at)) {
@@ -89,9 +87,8 @@ int mapping_set(uintptr_t address, paddr_t paddr, size_t bytes, unsigned access)
     for (size_t done = 0; done < bytes;) {
         unsigned level = leaf_level(address + done, paddr + done, bytes - done);
         pte_t *entry = entry_of(address + done, level, true);
-        if (entry == NULL) {
+        if (entry == NULL)
             return -ENOMEM;
-        }
         ASSERT(!arch_pte_present(*entry));
         WRITE_ONCE(*entry, arch_pte_leaf(paddr + done, access, level));
         done += LEVEL_BYTES(level);
@@ -102,11 +99,9 @@ int mapping_set(uintptr_t address, paddr_t paddr, size_t bytes, unsigned access)
 
 static bool table_empty(const pte_t *table)
 {
-    for (unsigned i = 0; i < TABLE_ENTRIES; i++) {
-        if (arch_pte_present(table[i])) {
+    for (unsigned i = 0; i < TABLE_ENTRIES; i++)
+        if (arch_pte_present(table[i]))
             return false;
-        }
-    }
     return true;
 }
 
@@ -139,19 +134,16 @@ paddr_t mapping_clear(uintptr_t address, size_t bytes)
 void mapping_reserve(uintptr_t address, size_t bytes)
 {
     uintptr_t step = LEVEL_BYTES(BLOCK_LEVEL + 1);
-    for (uintptr_t at = ALIGN_DOWN(address, step); at < address + bytes; at += step) {
-        if (entry_of(at, BLOCK_LEVEL, true) == NULL) {
+    for (uintptr_t at = ALIGN_DOWN(address, step); at < address + bytes; at += step)
+        if (entry_of(at, BLOCK_LEVEL, true) == NULL)
             panic("no memory for the kernel's page tables");
-        }
-    }
 }
 
 void mapping_set_table(uintptr_t address, paddr_t table)
 {
     pte_t *above = entry_of(address, BLOCK_LEVEL, true);
-    if (above == NULL) {
+    if (above == NULL)
         panic("no memory for the kernel's page tables");
-    }
     __atomic_store_n(above, arch_pte_table(table), __ATOMIC_RELEASE);
     arch_pte_publish();
 }
@@ -165,17 +157,15 @@ bool mapping_block_used(uintptr_t address)
 paddr_t mapping_table(uintptr_t address)
 {
     pte_t *above = entry_of(address, BLOCK_LEVEL, false);
-    if (above == NULL || !arch_pte_present(*above) || arch_pte_is_leaf(*above, BLOCK_LEVEL)) {
+    if (above == NULL || !arch_pte_present(*above) || arch_pte_is_leaf(*above, BLOCK_LEVEL))
         return PADDR_NONE;
-    }
     return arch_pte_address(*above, BLOCK_LEVEL);
 }
 
 static void map_at_boot(uintptr_t address, paddr_t paddr, size_t bytes, unsigned access)
 {
-    if (mapping_set(address, paddr, bytes, access) < 0) {
+    if (mapping_set(address, paddr, bytes, access) < 0)
         panic("no memory for the kernel's page tables");
-    }
 }
 
 // -- the image and the direct map
@@ -202,9 +192,8 @@ static void map_image(void)
     }
     if (boot_stack_guard != NULL) {
         pte_t *guard = entry_of((uintptr_t)boot_stack_guard, 0, false);
-        if (guard != NULL) {
+        if (guard != NULL)
             *guard = 0;
-        }
     }
 }
 
@@ -238,9 +227,8 @@ __debugger_text static paddr_t fixmap_find_table(void)
     paddr_t table = arch_table_root();
     for (unsigned level = ARCH_PAGE_LEVELS - 1; level > 0; level--) {
         pte_t entry = table_at(table)[table_index(FIXMAP_BASE, level)];
-        if (!arch_pte_present(entry) || arch_pte_is_leaf(entry, level)) {
+        if (!arch_pte_present(entry) || arch_pte_is_leaf(entry, level))
             panic("the start code has made no fixmap table");
-        }
         table = arch_pte_address(entry, level);
     }
     return table;
@@ -248,9 +236,8 @@ __debugger_text static paddr_t fixmap_find_table(void)
 
 __debugger_text static pte_t *fixmap_entry(enum fixmap_slot slot)
 {
-    if (fixmap_table == NULL) {
+    if (fixmap_table == NULL)
         fixmap_table = table_at(fixmap_find_table());
-    }
     return &fixmap_table[slot];
 }
 
@@ -298,18 +285,16 @@ __debugger_text bool mapping_walk(uintptr_t address, paddr_t *paddr, unsigned *a
                                   size_t *bytes)
 {
     // The tables of the kernel half say nothing about the other half.
-    if (!arch_address_canonical(address) || (intptr_t)address >= 0) {
+    if (!arch_address_canonical(address) || (intptr_t)address >= 0)
         return false;
-    }
     paddr_t table = arch_table_root();
     for (unsigned level = ARCH_PAGE_LEVELS; level-- > 0;) {
         pte_t entry;
         if (!table_readable(table) ||
             kd_mem_copy(&entry, &table_at(table)[table_index(address, level)], sizeof(entry)) !=
                 sizeof(entry) ||
-            !arch_pte_present(entry)) {
+            !arch_pte_present(entry))
             return false;
-        }
         paddr_t next = arch_pte_address(entry, level);
         if (arch_pte_is_leaf(entry, level)) {
             uint64_t offset = address % LEVEL_BYTES(level);
@@ -345,14 +330,12 @@ __debugger_text int mapping_text_write(uintptr_t address, const void *bytes, siz
         unsigned access;
         size_t mapped;
         if (!mapping_walk(address, &paddr, &access, &mapped) || (access & PAGE_DEVICE) ||
-            !paddr_is_ram(paddr)) {
+            !paddr_is_ram(paddr))
             return -EFAULT;
-        }
         size_t step = MIN(length, (size_t)(PAGE_SIZE - address % PAGE_SIZE));
         int error = write_through_alias(paddr, from, step);
-        if (error < 0) {
+        if (error < 0)
             return error;
-        }
         address += step;
         from += step;
         length -= step;

@@ -36,9 +36,8 @@ static bool all_have(const char *start, const char *end, unsigned access)
         w = walk(at);
         if (!w.mapped) {
             uintptr_t stack; // the only holes are guards
-            if (!stack_guard_hit(at, &stack)) {
+            if (!stack_guard_hit(at, &stack))
                 return false;
-            }
             w.bytes = PAGE_SIZE;
         } else if (w.access != access || w.paddr != image_to_phys((char *)at)) {
             return false;
@@ -66,9 +65,8 @@ KTEST(mapping, direct, "the direct map never executes, nor writes text and read-
         w = walk((uintptr_t)phys_to_virt(at));
         if (!w.mapped) {
             w.bytes = PAGE_SIZE;
-            if (!paddr_is_ram(at) && at % MIB(2) == 0 && !paddr_is_ram(at + MIB(2) - 1)) {
+            if (!paddr_is_ram(at) && at % MIB(2) == 0 && !paddr_is_ram(at + MIB(2) - 1))
                 w.bytes = MIB(2);
-            }
             continue;
         }
         EXPECT_EQ(w.paddr, at);
@@ -94,9 +92,8 @@ KTEST(mapping, garbage, "the walk answers for any address without a fault")
         VMAP_BASE - 1,
         DIRECT_MAP_BASE + DIRECT_MAP_BYTES,
     };
-    for (unsigned i = 0; i < ARRAY_SIZE(addresses); i++) {
+    for (unsigned i = 0; i < ARRAY_SIZE(addresses); i++)
         EXPECT(!walk(addresses[i]).mapped);
-    }
     EXPECT(!walk((uintptr_t)__kernel_start - PAGE_SIZE).mapped);
     EXPECT(!walk((uintptr_t)__kernel_end).mapped);
     // The last page of the image ends where it says.
@@ -111,9 +108,8 @@ KTEST(mapping, stack, "a stack has an unmapped guard of its own size below it")
     memset((void *)low, 0xaa, THREAD_STACK_BYTES);
     EXPECT_EQ(walk(low).access, PAGE_READ | PAGE_WRITE);
     bool guarded = true;
-    for (uintptr_t at = low - THREAD_STACK_BYTES; at < low; at += PAGE_SIZE) {
+    for (uintptr_t at = low - THREAD_STACK_BYTES; at < low; at += PAGE_SIZE)
         guarded = guarded && !walk(at).mapped && stack_guard_hit(at, &found) && found == low;
-    }
     EXPECT(!stack_guard_hit(low, &found));
     EXPECT(guarded && stack_guard_hit(low - 1, &found));
     stack_free(low);
@@ -181,9 +177,8 @@ KTEST(mapping, text_write, "read-only memory is written through the alias, acros
     const volatile uint8_t *seen = (const volatile uint8_t *)address;
     static const uint8_t bytes[8] = {1, 2, 3, 4, 5, 6, 7, 8}, zeros[8] = {0};
     EXPECT_EQ(mapping_text_write(address, bytes, sizeof(bytes)), 0);
-    for (unsigned i = 0; i < sizeof(bytes); i++) {
+    for (unsigned i = 0; i < sizeof(bytes); i++)
         EXPECT_EQ(seen[i], bytes[i]);
-    }
     EXPECT_EQ(mapping_text_write(address, zeros, sizeof(zeros)), 0);
     EXPECT_EQ(seen[0], 0);
     EXPECT_EQ(walk(address).access, PAGE_READ);
@@ -208,11 +203,9 @@ static bool all_read(uintptr_t address, uint64_t expected)
 {
     struct reading reading = {.address = (const volatile uint64_t *)address};
     smp_call(cpu_online_mask(), read_here, &reading, true);
-    for (unsigned i = 0; i < CPU_MAX; i++) {
-        if ((cpu_online_mask() & UINT64_C(1) << i) && reading.value[i] != expected) {
+    for (unsigned i = 0; i < CPU_MAX; i++)
+        if ((cpu_online_mask() & UINT64_C(1) << i) && reading.value[i] != expected)
             return false;
-        }
-    }
     return true;
 }
 

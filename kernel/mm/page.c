@@ -58,11 +58,9 @@ static inline size_t block_bytes(unsigned order)
 
 static struct page_range *range_of(paddr_t paddr)
 {
-    for (unsigned i = 0; i < range_count; i++) {
-        if (paddr >= ranges[i].start && paddr < ranges[i].end) {
+    for (unsigned i = 0; i < range_count; i++)
+        if (paddr >= ranges[i].start && paddr < ranges[i].end)
             return &ranges[i];
-        }
-    }
     return NULL;
 }
 
@@ -114,9 +112,8 @@ __no_kasan static struct free_block *list_first(unsigned order)
 __no_kasan static void poison_fill(paddr_t head, unsigned order)
 {
     uint64_t *word = phys_to_virt(head);
-    for (size_t i = 0; i < block_bytes(order) / sizeof(*word); i++) {
+    for (size_t i = 0; i < block_bytes(order) / sizeof(*word); i++)
         word[i] = PAGE_POISON;
-    }
 }
 
 __no_kasan static void poison_check_page(paddr_t paddr, uint32_t last_owner)
@@ -128,9 +125,8 @@ __no_kasan static void poison_check_page(paddr_t paddr, uint32_t last_owner)
         difference = (word[i] ^ PAGE_POISON) | (word[i + 1] ^ PAGE_POISON) |
                      (word[i + 2] ^ PAGE_POISON) | (word[i + 3] ^ PAGE_POISON);
     }
-    if (difference == 0) {
+    if (difference == 0)
         return;
-    }
     for (i -= 4; word[i] == PAGE_POISON; i++) {
     }
     char owner[MM_SYMBOL_MAX];
@@ -157,9 +153,8 @@ static struct page *block_take(unsigned order, paddr_t *head)
 {
     for (unsigned have = order; have <= PAGE_ORDER_MAX; have++) {
         struct free_block *block = list_first(have);
-        if (block == NULL) {
+        if (block == NULL)
             continue;
-        }
         *head = direct_to_phys(block);
         struct page *page = page_of(*head);
         block_unlink(*head, page, have);
@@ -184,13 +179,11 @@ static void block_give(struct page_range *range, paddr_t head, unsigned order)
     struct page *page = &range->pages[(head - range->start) >> PAGE_SHIFT];
     for (; order < PAGE_ORDER_MAX; order++) {
         paddr_t buddy_head = head ^ block_bytes(order);
-        if (buddy_head < range->start || buddy_head >= range->end) {
+        if (buddy_head < range->start || buddy_head >= range->end)
             break;
-        }
         struct page *buddy = &range->pages[(buddy_head - range->start) >> PAGE_SHIFT];
-        if (buddy->state != PAGE_FREE || buddy->order != order) {
+        if (buddy->state != PAGE_FREE || buddy->order != order)
             break;
-        }
         block_unlink(buddy_head, buddy, order);
         struct page *upper = buddy_head > head ? buddy : page;
         upper->state = PAGE_TAIL;
@@ -205,17 +198,14 @@ static void block_give(struct page_range *range, paddr_t head, unsigned order)
 
 paddr_t page_alloc_for(unsigned order, uint32_t owner)
 {
-    if (order > PAGE_ORDER_MAX) {
+    if (order > PAGE_ORDER_MAX)
         return PADDR_NONE;
-    }
     struct page *page = NULL;
     paddr_t head = PADDR_NONE;
-    WITH (&page_lock) {
+    WITH (&page_lock)
         page = block_take(order, &head);
-    }
-    if (page == NULL) {
+    if (page == NULL)
         return PADDR_NONE;
-    }
     poison_check(head, page, order);
     page->owner = owner;
     kasan_unpoison(phys_to_virt(head), block_bytes(order));
@@ -226,9 +216,8 @@ static _Noreturn void bad_free(paddr_t head, unsigned order, const struct page *
 {
     char owner[MM_SYMBOL_MAX];
     unsigned long long address = head;
-    if (page == NULL || page->state == PAGE_RESERVED || (head & (PAGE_SIZE - 1)) != 0) {
+    if (page == NULL || page->state == PAGE_RESERVED || (head & (PAGE_SIZE - 1)) != 0)
         panic("page_free: 0x%llx is not a page of the allocator", address);
-    }
     mm_symbol(owner, owner_address(page->owner));
     switch (page->state) {
     case PAGE_FREE:
@@ -257,20 +246,16 @@ void page_free_for(paddr_t head, unsigned order, uint32_t owner)
             page->state = PAGE_TAIL;
         }
     }
-    if (!ours) {
+    if (!ours)
         bad_free(head, order, page);
-    }
     page->owner = owner;
-    if (poison) {
+    if (poison)
         poison_fill(head, order);
-    }
-    for (size_t i = 0; i < (size_t)1 << order; i++) {
+    for (size_t i = 0; i < (size_t)1 << order; i++)
         page[i].poisoned = poison;
-    }
     kasan_poison(phys_to_virt(head), block_bytes(order), KASAN_PAGE_FREE);
-    WITH (&page_lock) {
+    WITH (&page_lock)
         block_give(range, head, order);
-    }
 }
 
 paddr_t page_alloc(unsigned order)
@@ -286,9 +271,8 @@ void page_free(paddr_t page, unsigned order)
 void *page_alloc_mapped(unsigned order)
 {
     paddr_t head = page_alloc_for(order, owner_pack(__builtin_return_address(0)));
-    if (head == PADDR_NONE) {
+    if (head == PADDR_NONE)
         return NULL;
-    }
     return memset(phys_to_virt(head), 0, block_bytes(order));
 }
 
@@ -301,9 +285,8 @@ void page_free_mapped(void *address, unsigned order)
 
 static void range_add(const struct memory_range *ram)
 {
-    if (range_count == PAGE_RANGES_MAX) {
+    if (range_count == PAGE_RANGES_MAX)
         return;
-    }
     size_t pages = ram->bytes >> PAGE_SHIFT;
     ranges[range_count++] = (struct page_range){
         .start = ram->start,
@@ -319,17 +302,14 @@ static void range_give(const struct memory_range *unused)
     paddr_t at = unused->start, end = unused->start + unused->bytes;
     while (at < end) {
         struct page_range *range = range_of(at);
-        if (range == NULL) {
+        if (range == NULL)
             return;
-        }
         unsigned order = PAGE_ORDER_MAX;
-        while ((at & (block_bytes(order) - 1)) != 0 || block_bytes(order) > end - at) {
+        while ((at & (block_bytes(order) - 1)) != 0 || block_bytes(order) > end - at)
             order--;
-        }
         struct page *page = page_of(at);
-        for (size_t i = 0; i < (size_t)1 << order; i++) {
+        for (size_t i = 0; i < (size_t)1 << order; i++)
             page[i].state = PAGE_TAIL;
-        }
         kasan_poison(phys_to_virt(at), block_bytes(order), KASAN_PAGE_FREE);
         block_give(range, at, order);
         at += block_bytes(order);
@@ -338,34 +318,29 @@ static void range_give(const struct memory_range *unused)
 
 void page_init(void)
 {
-    for (unsigned order = 0; order <= PAGE_ORDER_MAX; order++) {
+    for (unsigned order = 0; order <= PAGE_ORDER_MAX; order++)
         free_lists[order].next = free_lists[order].prev = &free_lists[order];
-    }
     struct memory_range range;
-    for (paddr_t cursor = 0; ram_next_range(&cursor, &range);) {
+    for (paddr_t cursor = 0; ram_next_range(&cursor, &range);)
         range_add(&range);
-    }
     boot_alloc_close();
-    for (paddr_t cursor = 0; ram_next_free(&cursor, &range);) {
+    for (paddr_t cursor = 0; ram_next_free(&cursor, &range);)
         range_give(&range);
-    }
 }
 
 bool page_describe(struct kd_text *out, uintptr_t address)
 {
     paddr_t paddr = address - DIRECT_MAP_BASE;
     const struct page *page = page_of(paddr);
-    if (page == NULL) {
+    if (page == NULL)
         return false;
-    }
     // A tail's head is the nearest record before it that is none.
     paddr_t head = ALIGN_DOWN(paddr, PAGE_SIZE);
     for (unsigned i = 0; i < 1U << PAGE_ORDER_MAX && page->state == PAGE_TAIL; i++) {
         head -= PAGE_SIZE;
         page = page_of(head);
-        if (page == NULL) {
+        if (page == NULL)
             return false;
-        }
     }
     char owner[MM_SYMBOL_MAX];
     kd_text_printf(out, "0x%lx lies in %lu pages that were last %s by %s", address,

@@ -41,16 +41,13 @@ KTEST(page, merges, "what was split is merged again")
     struct page_stats before, after;
     page_stats(&before);
     paddr_t pages[64]; // more than one block of any order below 6
-    for (unsigned i = 0; i < ARRAY_SIZE(pages); i++) {
+    for (unsigned i = 0; i < ARRAY_SIZE(pages); i++)
         pages[i] = page_alloc(0);
-    }
     // Evens first, so that no page finds its buddy free until the second pass.
-    for (unsigned i = 0; i < ARRAY_SIZE(pages); i += 2) {
+    for (unsigned i = 0; i < ARRAY_SIZE(pages); i += 2)
         page_free(pages[i], 0);
-    }
-    for (unsigned i = 1; i < ARRAY_SIZE(pages); i += 2) {
+    for (unsigned i = 1; i < ARRAY_SIZE(pages); i += 2)
         page_free(pages[i], 0);
-    }
     page_stats(&after);
     EXPECT_EQ(memcmp(before.free_blocks, after.free_blocks, sizeof(before.free_blocks)), 0);
 }
@@ -61,9 +58,8 @@ KTEST(page, zeroed, "mapped pages are zeroed even when they were used before")
         uint8_t *pages = page_alloc_mapped(1);
         EXPECT(pages != NULL);
         bool zero = true;
-        for (size_t i = 0; i < 2 * PAGE_SIZE; i++) {
+        for (size_t i = 0; i < 2 * PAGE_SIZE; i++)
             zero = zero && pages[i] == 0;
-        }
         memset(pages, 0xff, 2 * PAGE_SIZE);
         page_free_mapped(pages, 1);
         EXPECT(zero);
@@ -78,9 +74,8 @@ KTEST(page, honest, "image, boot allocations and free pages fit into RAM")
     EXPECT(stats.boot_bytes > 0);
     EXPECT(stats.free_bytes + stats.kernel_image_bytes + stats.boot_bytes <= stats.total_bytes);
     uint64_t in_blocks = 0;
-    for (unsigned order = 0; order <= PAGE_ORDER_MAX; order++) {
+    for (unsigned order = 0; order <= PAGE_ORDER_MAX; order++)
         in_blocks += stats.free_blocks[order] * (PAGE_SIZE << order);
-    }
     EXPECT_EQ(in_blocks, stats.free_bytes);
 }
 
@@ -135,11 +130,9 @@ static bool page_stress(unsigned thread)
             held[i] = (struct held_block){block, order};
         }
     }
-    for (unsigned i = 0; i < STRESS_HELD; i++) {
-        if (held[i].block != 0) {
+    for (unsigned i = 0; i < STRESS_HELD; i++)
+        if (held[i].block != 0)
             good = give_back(&held[i], (uint64_t)thread << 32 | i) && good;
-        }
-    }
     return good;
 }
 

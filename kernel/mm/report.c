@@ -8,10 +8,9 @@ const char *mm_symbol(char to[MM_SYMBOL_MAX], uintptr_t address)
 {
     struct kd_text text;
     kd_text_init(&text, to, MM_SYMBOL_MAX);
-    if (address == 0) {
+    if (address == 0)
         kd_text_string(&text, "nobody known");
-    } else {
+    else
         kd_text_symbol(&text, address);
-    }
     return to;
 }

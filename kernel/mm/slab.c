@@ -91,18 +91,16 @@ __no_kasan static bool describe_slot(struct kd_text *out, struct slab *slab, uin
     struct slab_cache *cache = slab->cache;
     uintptr_t from_first = address - (uintptr_t)slab - cache->first + SLAB_ZONE_MIN;
     size_t index = from_first / cache->stride;
-    if (index >= cache->capacity) {
+    if (index >= cache->capacity)
         return false;
-    }
     uint8_t *object = slot_object(slab, (unsigned)index);
     const struct slab_tail *tail = slot_tail(cache, object);
     char allocated[MM_SYMBOL_MAX], freed[MM_SYMBOL_MAX];
     kd_text_printf(out, "0x%lx is %ld bytes into %s object 0x%lx (%u bytes), allocated by %s",
                    address, (long)(address - (uintptr_t)object), cache->name, (uintptr_t)object,
                    tail->bytes, mm_symbol(allocated, owner_address(tail->allocated)));
-    if (tail->state != SLOT_LIVE) {
+    if (tail->state != SLOT_LIVE)
         kd_text_printf(out, ", freed by %s", mm_symbol(freed, owner_address(tail->freed)));
-    }
     return true;
 }
 
@@ -122,40 +120,33 @@ __no_kasan static const uint8_t *find_other(const uint8_t *from, const uint8_t *
                                             uint8_t expected)
 {
     uint64_t word = expected * (UINT64_MAX / 0xff);
-    for (; from < to && (uintptr_t)from % sizeof(word) != 0; from++) {
-        if (*from != expected) {
+    for (; from < to && (uintptr_t)from % sizeof(word) != 0; from++)
+        if (*from != expected)
             return from;
-        }
-    }
     for (; to - from >= (ptrdiff_t)sizeof(word) && *(const uint64_t *)from == word;
          from += sizeof(word)) {
     }
-    for (; from < to; from++) {
-        if (*from != expected) {
+    for (; from < to; from++)
+        if (*from != expected)
             return from;
-        }
-    }
     return NULL;
 }
 
 __no_kasan static void check_zones(struct slab *slab, uint8_t *object, const struct slab_tail *tail)
 {
     const uint8_t *bad = find_other(object - SLAB_ZONE_MIN, object, SLAB_ZONE);
-    if (bad == NULL) {
+    if (bad == NULL)
         bad = find_other(object + tail->bytes, (const uint8_t *)tail, SLAB_ZONE);
-    }
-    if (bad != NULL) {
+    if (bad != NULL)
         report("slab: written outside an object", slab, bad);
-    }
 }
 
 __no_kasan static void check_poison(struct slab *slab, uint8_t *object,
                                     const struct slab_tail *tail)
 {
     const uint8_t *bad = find_other(object, (const uint8_t *)tail, SLAB_POISON);
-    if (bad != NULL) {
+    if (bad != NULL)
         report("slab: written after it was freed", slab, bad);
-    }
 }
 
 // -- slots; the caller holds the cache's lock
@@ -166,11 +157,10 @@ __no_kasan static void slot_push(struct slab *slab, unsigned index)
     struct slab_tail *tail = slot_tail(cache, slot_object(slab, index));
     tail->next = SLOT_NONE;
     tail->state = SLOT_FREE;
-    if (slab->free_first == SLOT_NONE) {
+    if (slab->free_first == SLOT_NONE)
         slab->free_first = (uint16_t)index;
-    } else {
+    else
         slot_tail(cache, slot_object(slab, slab->free_last))->next = (uint16_t)index;
-    }
     slab->free_last = (uint16_t)index;
 }
 
@@ -180,9 +170,8 @@ __no_kasan static uint8_t *slot_pop(struct slab *slab)
     unsigned index = slab->free_first;
     uint8_t *object = slot_object(slab, index);
     struct slab_tail *tail = slot_tail(cache, object);
-    if (slab->magic != SLAB_MAGIC || index >= cache->capacity || tail->state != SLOT_FREE) {
+    if (slab->magic != SLAB_MAGIC || index >= cache->capacity || tail->state != SLOT_FREE)
         panic("slab: the free list of %s slab 0x%lx was overwritten", cache->name, (uintptr_t)slab);
-    }
     slab->free_first = tail->next;
     tail->state = SLOT_BUSY;
     return object;
@@ -206,13 +195,11 @@ __no_kasan static void slab_fill(struct slab *slab)
 static struct slab *slab_new(struct slab_cache *cache, uint32_t owner)
 {
     paddr_t head = page_alloc_for(cache->order, owner);
-    if (head == PADDR_NONE) {
+    if (head == PADDR_NONE)
         return NULL;
-    }
     struct page *page = page_of(head);
-    for (uint16_t i = 1; i < 1U << cache->order; i++) {
+    for (uint16_t i = 1; i < 1U << cache->order; i++)
         page[i].distance = i;
-    }
     struct slab *slab = phys_to_virt(head);
     *slab = (struct slab){
         .magic = SLAB_MAGIC,
@@ -233,9 +220,8 @@ static void slab_release(struct slab *slab, uint32_t owner)
     unsigned order = slab->cache->order;
     struct page *page = page_of(head);
     slab->magic = 0;
-    for (size_t i = 1; i < (size_t)1 << order; i++) {
+    for (size_t i = 1; i < (size_t)1 << order; i++)
         page[i].distance = 0;
-    }
     page->state = PAGE_USED;
     page_free_for(head, order, owner);
 }
@@ -262,9 +248,8 @@ struct slab_cache *slab_cache_of(const void *object)
 
 static uint8_t *take_from_partial(struct slab_cache *cache, size_t bytes, struct slab **from)
 {
-    if (list_empty(&cache->partial)) {
+    if (list_empty(&cache->partial))
         return NULL;
-    }
     struct slab *slab = LIST_ENTRY(cache->partial.next, struct slab, link);
     uint8_t *object = slot_pop(slab);
     if (++slab->live == cache->capacity) {
@@ -280,16 +265,13 @@ static uint8_t *take_from_partial(struct slab_cache *cache, size_t bytes, struct
 static uint8_t *take(struct slab_cache *cache, size_t bytes, uint32_t owner, struct slab **from)
 {
     uint8_t *object = NULL;
-    WITH (&cache->lock) {
+    WITH (&cache->lock)
         object = take_from_partial(cache, bytes, from);
-    }
-    if (object != NULL) {
+    if (object != NULL)
         return object;
-    }
     struct slab *slab = slab_new(cache, owner);
-    if (slab == NULL) {
+    if (slab == NULL)
         return NULL;
-    }
     WITH (&cache->lock) {
         cache->slabs++;
         list_push_front(&cache->partial, &slab->link);
@@ -313,14 +295,12 @@ __no_kasan static void object_open(struct slab *slab, uint8_t *object, size_t by
 
 void *slab_alloc_for(struct slab_cache *cache, size_t bytes, uint32_t owner)
 {
-    if (kmalloc_count()) {
+    if (kmalloc_count())
         return NULL;
-    }
     struct slab *slab = NULL;
     uint8_t *object = take(cache, bytes, owner, &slab);
-    if (object != NULL) {
+    if (object != NULL)
         object_open(slab, object, bytes, owner);
-    }
     return object;
 }
 
@@ -336,23 +316,19 @@ __no_kasan static uint32_t object_claim(struct slab *slab, uint8_t *object)
 {
     struct slab_cache *cache = slab->cache;
     size_t offset = (size_t)(object - slot_object(slab, 0));
-    if (offset % cache->stride != 0 || offset / cache->stride >= cache->capacity) {
+    if (offset % cache->stride != 0 || offset / cache->stride >= cache->capacity)
         report("slab: freed from its middle", slab, object);
-    }
     struct slab_tail *tail = slot_tail(cache, object);
     uint16_t state = SLOT_FREE;
     WITH (&cache->lock) {
         state = tail->state;
-        if (state == SLOT_LIVE) {
+        if (state == SLOT_LIVE)
             tail->state = SLOT_BUSY;
-        }
     }
-    if (state == SLOT_FREE || state == SLOT_BUSY) {
+    if (state == SLOT_FREE || state == SLOT_BUSY)
         report("slab: freed twice", slab, object);
-    }
-    if (state != SLOT_LIVE || tail->bytes > cache->object_bytes) {
+    if (state != SLOT_LIVE || tail->bytes > cache->object_bytes)
         report("slab: the record behind the object was overwritten", slab, object);
-    }
     return tail->bytes;
 }
 
@@ -368,9 +344,8 @@ __no_kasan static void object_close(struct slab *slab, uint8_t *object, uint32_t
 void slab_free_for(struct slab_cache *cache, void *object, uint32_t owner)
 {
     struct slab *slab = slab_of(object);
-    if (slab == NULL || slab->cache != cache) {
+    if (slab == NULL || slab->cache != cache)
         panic("slab: 0x%lx is not an object of cache %s", (uintptr_t)object, cache->name);
-    }
     uint32_t bytes = object_claim(slab, object);
     object_close(slab, object, owner);
     bool empty = false;
@@ -380,18 +355,15 @@ void slab_free_for(struct slab_cache *cache, void *object, uint32_t owner)
         cache->bytes -= bytes;
         bool was_full = slab->live-- == cache->capacity;
         empty = slab->live == 0;
-        if (was_full || empty) {
+        if (was_full || empty)
             list_remove(&slab->link);
-        }
-        if (empty) {
+        if (empty)
             cache->slabs--;
-        } else if (was_full) {
+        else if (was_full)
             list_push_back(&cache->partial, &slab->link);
-        }
     }
-    if (empty) {
+    if (empty)
         slab_release(slab, owner);
-    }
 }
 
 void slab_free(struct slab_cache *cache, void *object)
@@ -428,9 +400,8 @@ struct slab_cache *slab_cache_create(const char *name, size_t bytes, size_t alig
     align = MAX(align, (size_t)SLAB_ALIGN);
     size_t overhead = 2 * SLAB_ZONE_MIN + sizeof(struct slab_tail);
     if (bytes == 0 || (align & (align - 1)) != 0 || align > PAGE_SIZE ||
-        bytes + overhead + align + sizeof(struct slab) > PAGE_SIZE << SLAB_ORDER_MAX) {
+        bytes + overhead + align + sizeof(struct slab) > PAGE_SIZE << SLAB_ORDER_MAX)
         return NULL;
-    }
     struct slab_cache *cache = NULL;
     WITH (&caches_lock) {
         for (unsigned i = 0; i < SLAB_CACHES && cache == NULL; i++) {
@@ -440,9 +411,8 @@ struct slab_cache *slab_cache_create(const char *name, size_t bytes, size_t alig
             }
         }
     }
-    if (cache == NULL) {
+    if (cache == NULL)
         return NULL;
-    }
     cache->object_bytes = (uint32_t)bytes;
     cache->stride = (uint32_t)ALIGN_UP(ALIGN_UP(bytes, SLAB_ZONE_MIN) + overhead, align);
     cache->first = (uint32_t)ALIGN_UP(sizeof(struct slab) + SLAB_ZONE_MIN, align);
@@ -458,9 +428,8 @@ struct slab_cache *slab_cache_create(const char *name, size_t bytes, size_t alig
 void slab_cache_destroy(struct slab_cache *cache)
 {
     uint64_t objects = 0;
-    WITH (&cache->lock) {
+    WITH (&cache->lock)
         objects = cache->objects;
-    }
     if (objects != 0) {
         panic("slab: cache %s destroyed with %llu objects in use", cache->name,
               (unsigned long long)objects);
@@ -513,13 +482,12 @@ __no_kasan static void slots_check(struct slab *slab)
         uint8_t *object = slot_object(slab, i);
         const struct slab_tail *tail = slot_tail(slab->cache, object);
         uint16_t state = __atomic_load_n(&tail->state, __ATOMIC_ACQUIRE);
-        if (state == SLOT_LIVE) {
+        if (state == SLOT_LIVE)
             check_zones(slab, object, tail);
-        } else if (state == SLOT_FREE) {
+        else if (state == SLOT_FREE)
             check_poison(slab, object, tail);
-        } else if (state != SLOT_BUSY) {
+        else if (state != SLOT_BUSY)
             report("slab: the record behind the object was overwritten", slab, object);
-        }
     }
 }
 
@@ -527,16 +495,13 @@ void slab_check(void)
 {
     for (unsigned i = 0; i < SLAB_CACHES; i++) {
         struct slab_cache *cache = &caches[i];
-        if (cache->name[0] == '\0') {
+        if (cache->name[0] == '\0')
             continue;
-        }
         WITH (&cache->lock) {
-            LIST_FOR_EACH (&cache->partial, struct slab, link, slab) {
+            LIST_FOR_EACH (&cache->partial, struct slab, link, slab)
                 slots_check(slab);
-            }
-            LIST_FOR_EACH (&cache->full, struct slab, link, slab) {
+            LIST_FOR_EACH (&cache->full, struct slab, link, slab)
                 slots_check(slab);
-            }
         }
     }
 }

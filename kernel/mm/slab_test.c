@@ -10,11 +10,9 @@
 
 static bool all_bytes(const uint8_t *from, size_t n, uint8_t value)
 {
-    for (size_t i = 0; i < n; i++) {
-        if (from[i] != value) {
+    for (size_t i = 0; i < n; i++)
+        if (from[i] != value)
             return false;
-        }
-    }
     return true;
 }
 
@@ -62,9 +60,8 @@ KTEST(slab, counts, "live objects are counted, and what is empty is given back")
     EXPECT_EQ(during.bytes - before.bytes, 300 * 100 + 10000);
     EXPECT_EQ(during.allocations - before.allocations, 301);
     kmalloc_check();
-    for (unsigned i = 0; i < ARRAY_SIZE(objects); i++) {
+    for (unsigned i = 0; i < ARRAY_SIZE(objects); i++)
         kfree(objects[(i * 7) % ARRAY_SIZE(objects)]); // 7 and 300 share no divisor: each once
-    }
     kfree(large);
     kmalloc_check();
     kmalloc_stats(&after);
@@ -85,11 +82,9 @@ KTEST(slab, caches, "a cache keeps its alignment and shows in the walk")
     char name[32];
     size_t bytes;
     uint64_t objects, pages, found = 0;
-    while (slab_info(&cursor, name, sizeof(name), &bytes, &objects, &pages)) {
-        if (strcmp(name, "test-aligned") == 0) {
+    while (slab_info(&cursor, name, sizeof(name), &bytes, &objects, &pages))
+        if (strcmp(name, "test-aligned") == 0)
             found = objects;
-        }
-    }
     EXPECT_EQ(found, 2);
     slab_free(cache, a);
     slab_free(cache, b);
@@ -148,9 +143,8 @@ static bool slab_stress(unsigned thread)
         uint8_t *old = __atomic_exchange_n(&table[stress_random(&random) % STRESS_TABLE], object,
                                            __ATOMIC_ACQ_REL);
         if (old != NULL) {
-            if (!stress_object_good(old)) {
+            if (!stress_object_good(old))
                 return false;
-            }
             kfree(old);
         }
     }

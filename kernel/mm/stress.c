@@ -37,9 +37,8 @@ bool stress_run(bool (*work)(unsigned thread))
         *worker = (struct stress_worker){.work = work, .number = started};
         uint64_t cpu = UINT64_C(1) << started % cpu_count();
         if (thread_create("stress", PRIORITY_NORMAL, cpu & cpu_online_mask(), stress_thread, worker,
-                          &worker->thread) < 0) {
+                          &worker->thread) < 0)
             break;
-        }
     }
     bool good = started == STRESS_THREADS;
     for (unsigned i = 0; i < started; i++) {

@@ -34,9 +34,8 @@ struct flush {
 static void flush_here(void *argument)
 {
     const struct flush *flush = argument;
-    for (uintptr_t at = flush->address; at < flush->address + flush->bytes; at += PAGE_SIZE) {
+    for (uintptr_t at = flush->address; at < flush->address + flush->bytes; at += PAGE_SIZE)
         arch_tlb_flush_local(at);
-    }
 }
 
 // Past this many pages one flush of everything is cheaper.
@@ -60,9 +59,8 @@ static void flush_everywhere(uintptr_t address, size_t bytes)
     preempt_disable();
     uint64_t others = cpu_online_mask() & ~(UINT64_C(1) << this_cpu()->index);
     how(&flush);
-    if (others != 0) {
+    if (others != 0)
         smp_call(others, how, &flush, true);
-    }
     preempt_enable();
 }
 
@@ -73,13 +71,11 @@ static void unmap(uintptr_t address, size_t bytes)
         // Tables come out 2 MiB at a time.
         size_t step = MIN(bytes, (size_t)(LEVEL_BYTES(1) - address % LEVEL_BYTES(1)));
         paddr_t emptied = PADDR_NONE;
-        WITH (&vmap_lock) {
+        WITH (&vmap_lock)
             emptied = mapping_clear(address, step);
-        }
         flush_everywhere(address, step);
-        if (emptied != PADDR_NONE) {
+        if (emptied != PADDR_NONE)
             page_free(emptied, 0);
-        }
         address += step;
         bytes -= step;
     }
@@ -88,14 +84,12 @@ static void unmap(uintptr_t address, size_t bytes)
 static bool map(uintptr_t address, paddr_t paddr, size_t bytes, unsigned access)
 {
     int error = 0;
-    WITH (&vmap_lock) {
+    WITH (&vmap_lock)
         error = mapping_set(address, paddr, bytes, access);
-    }
-    if (error < 0) {
+    if (error < 0)
         unmap(address, bytes);
-    } else if (arch_tlb_keeps_absent()) {
+    else if (arch_tlb_keeps_absent())
         flush_everywhere(address, bytes);
-    }
     return error == 0;
 }
 
@@ -120,28 +114,24 @@ static uintptr_t stack_slot_take(void)
 static void stack_slot_give(uintptr_t slot)
 {
     size_t index = (slot - VMAP_STACKS_BASE) / STACK_SLOT_BYTES;
-    WITH (&vmap_lock) {
+    WITH (&vmap_lock)
         stack_used[index / 64] &= ~(UINT64_C(1) << index % 64);
-    }
 }
 
 uintptr_t stack_alloc(void)
 {
     uintptr_t slot = stack_slot_take();
-    if (slot == 0) {
+    if (slot == 0)
         return 0;
-    }
     uintptr_t low = slot + THREAD_STACK_BYTES;
     paddr_t pages = page_alloc_for(STACK_ORDER, owner_pack(__builtin_return_address(0)));
     if (pages != PADDR_NONE) {
         memset(phys_to_virt(pages), 0, THREAD_STACK_BYTES);
         bool shadowed = false;
-        WITH (&vmap_lock) {
+        WITH (&vmap_lock)
             shadowed = kasan_map_stack(low);
-        }
-        if (shadowed && map(low, pages, THREAD_STACK_BYTES, PAGE_READ | PAGE_WRITE)) {
+        if (shadowed && map(low, pages, THREAD_STACK_BYTES, PAGE_READ | PAGE_WRITE))
             return low;
-        }
         page_free(pages, STACK_ORDER);
     }
     stack_slot_give(slot);
@@ -156,9 +146,8 @@ void stack_free(uintptr_t low)
     unsigned access;
     size_t bytes;
     if (slot % STACK_SLOT_BYTES != 0 || index >= STACKS_MAX ||
-        !mapping_walk(low, &pages, &access, &bytes)) {
+        !mapping_walk(low, &pages, &access, &bytes))
         panic("stack_free: 0x%lx is not a stack", low);
-    }
     unmap(low, THREAD_STACK_BYTES);
     page_free_for(pages, STACK_ORDER, owner_pack(__builtin_return_address(0)));
     stack_slot_give(slot);
@@ -175,9 +164,8 @@ bool stack_guard_hit(uintptr_t address, uintptr_t *stack_low)
     size_t offset = address - VMAP_STACKS_BASE;
     size_t index = offset / STACK_SLOT_BYTES;
     if (index >= STACKS_MAX || offset % STACK_SLOT_BYTES >= THREAD_STACK_BYTES ||
-        !(READ_ONCE(stack_used[index / 64]) & UINT64_C(1) << index % 64)) {
+        !(READ_ONCE(stack_used[index / 64]) & UINT64_C(1) << index % 64))
         return false;
-    }
     *stack_low = ALIGN_DOWN(address, STACK_SLOT_BYTES) + THREAD_STACK_BYTES;
     return true;
 }
@@ -202,21 +190,18 @@ static uintptr_t window_take(paddr_t paddr, size_t bytes)
     size_t block = LEVEL_BYTES(1);
     size_t modulus = bytes >= block ? block : PAGE_SIZE;
     WITH (&vmap_lock) {
-        if (window_count == DEVICE_WINDOWS_MAX) {
+        if (window_count == DEVICE_WINDOWS_MAX)
             return 0;
-        }
         uintptr_t at = VMAP_DEVICE_BASE;
         unsigned i = 0;
         for (;; i++) {
             at += (paddr - at) & (modulus - 1);
             uintptr_t end =
                 i < window_count ? windows[i].start : VMAP_DEVICE_BASE + VMAP_DEVICE_BYTES;
-            if (at < end && end - at > bytes) {
+            if (at < end && end - at > bytes)
                 break;
-            }
-            if (i == window_count) {
+            if (i == window_count)
                 return 0;
-            }
             at = windows[i].start + windows[i].bytes + PAGE_SIZE;
         }
         memmove(&windows[i + 1], &windows[i], (window_count - i) * sizeof(windows[0]));
@@ -249,14 +234,12 @@ static size_t window_find(uintptr_t start, bool remove)
 volatile void *device_map(paddr_t paddr, size_t bytes)
 {
     paddr_t first = ALIGN_DOWN(paddr, PAGE_SIZE);
-    if (bytes == 0 || bytes > VMAP_DEVICE_BYTES || paddr + bytes < paddr) {
+    if (bytes == 0 || bytes > VMAP_DEVICE_BYTES || paddr + bytes < paddr)
         return NULL;
-    }
     size_t whole = ALIGN_UP(paddr + bytes, PAGE_SIZE) - first;
     uintptr_t start = window_take(first, whole);
-    if (start == 0) {
+    if (start == 0)
         return NULL;
-    }
     if (!map(start, first, whole, PAGE_READ | PAGE_WRITE | PAGE_DEVICE)) {
         window_find(start, true);
         return NULL;
@@ -268,9 +251,8 @@ void device_unmap(volatile void *address, size_t bytes)
 {
     uintptr_t start = ALIGN_DOWN((uintptr_t)address, PAGE_SIZE);
     size_t whole = window_find(start, false);
-    if (whole == 0 || ALIGN_UP((uintptr_t)address + bytes, PAGE_SIZE) - start != whole) {
+    if (whole == 0 || ALIGN_UP((uintptr_t)address + bytes, PAGE_SIZE) - start != whole)
         panic("device_unmap: 0x%lx, %zu bytes are not a device mapping", (uintptr_t)address, bytes);
-    }
     unmap(start, whole);
     window_find(start, true);
 }

@@ -38,10 +38,9 @@ struct thread *run_queue_first(const struct run_queue *queue, const struct cpu *
     uint64_t bit = UINT64_C(1) << cpu->index;
     for (uint32_t ready = queue->ready; ready;) {
         unsigned priority = 31 - (unsigned)__builtin_clz(ready);
-        LIST_FOR_EACH (&queue->waiting[priority], struct thread, run_link, thread) {
+        LIST_FOR_EACH (&queue->waiting[priority], struct thread, run_link, thread)
             if (thread->affinity & bit)
                 return thread;
-        }
         ready &= ~(UINT32_C(1) << priority);
     }
     return NULL;

@@ -63,12 +63,10 @@ struct thread *sched_boot_thread(struct cpu *cpu)
         thread->stack_low = thread->stack_high - THREAD_STACK_BYTES;
     }
     // For CPU 0 nothing works yet that a lock needs; and nobody else is there.
-    if (cpu == &cpus[0]) {
+    if (cpu == &cpus[0])
         list_push_back(&thread_list, &thread->all_link);
-    } else {
-        WITH (&list_lock)
-            list_push_back(&thread_list, &thread->all_link);
-    }
+    else WITH (&list_lock)
+        list_push_back(&thread_list, &thread->all_link);
     return thread;
 }
 

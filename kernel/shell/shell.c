@@ -16,10 +16,9 @@
 
 static const struct command *command_find(const char *name)
 {
-    TABLE_FOR_EACH (command, struct command, command) {
+    TABLE_FOR_EACH (command, struct command, command)
         if (strcmp(command->name, name) == 0)
             return command;
-    }
     return NULL;
 }
 
@@ -102,10 +101,9 @@ int command_execute(struct kd_text *out, const char *line, bool stopped)
 static const struct command *command_after(const char *name)
 {
     const struct command *next = NULL;
-    TABLE_FOR_EACH (command, struct command, command) {
+    TABLE_FOR_EACH (command, struct command, command)
         if (strcmp(command->name, name) > 0 && (!next || strcmp(command->name, next->name) < 0))
             next = command;
-    }
     return next;
 }
 

@@ -36,8 +36,7 @@ void condition_signal(struct condition *condition)
 
 void condition_broadcast(struct condition *condition)
 {
-    WITH (&condition->guard) {
+    WITH (&condition->guard)
         while (wait_queue_wake_first(&condition->waiters))
             ;
-    }
 }

@@ -122,20 +122,18 @@ void held_hand_over(struct thread *from, struct thread *to, const void *lock)
 bool lock_held_by_current_(const void *lock)
 {
     const struct thread *thread = thread_current();
-    for (unsigned i = 0; i < thread->held_count; i++) {
+    for (unsigned i = 0; i < thread->held_count; i++)
         if (thread->held[i].lock == lock)
             return true;
-    }
     return false;
 }
 
 const struct held_lock *held_spin_lock(void)
 {
     const struct thread *thread = thread_current();
-    for (unsigned i = thread->held_count; i > 0; i--) {
+    for (unsigned i = thread->held_count; i > 0; i--)
         if (thread->held[i - 1].rank > RANK_SPIN_FIRST_)
             return &thread->held[i - 1];
-    }
     return NULL;
 }
 

@@ -55,10 +55,9 @@ static void add(struct sums *sums)
 
 static void add_spin(void *sums)
 {
-    for (unsigned i = 0; i < ADDITIONS; i++) {
+    for (unsigned i = 0; i < ADDITIONS; i++)
         WITH (&spin_outer)
             add(sums);
-    }
 }
 
 static void add_mutex(void *sums)
@@ -181,10 +180,9 @@ KTEST(lock, readers, "readers hold the lock at the same time")
     unsigned inside = 1; // the test itself
     struct thread *threads[2];
     WITH_READ (&rwlock) {
-        for (unsigned i = 0; i < 2; i++) {
+        for (unsigned i = 0; i < 2; i++)
             if (thread_create("reader", PRIORITY_NORMAL, 0, read_together, &inside, &threads[i]))
                 inside = 100;
-        }
         while (__atomic_load_n(&inside, __ATOMIC_SEQ_CST) < 3)
             thread_yield();
     }

@@ -120,15 +120,13 @@ static bool chosen(const struct ktest *test, const char *filter)
 void ktest_run_all(const char *filter)
 {
     unsigned planned = 0, number = 0, failed = 0;
-    TABLE_FOR_EACH (ktest, struct ktest, test) {
+    TABLE_FOR_EACH (ktest, struct ktest, test)
         planned += chosen(test, filter);
-    }
     print("KTAP version 1\n1..%u\n", planned);
     struct memory_state before = memory_state();
-    TABLE_FOR_EACH (ktest, struct ktest, test) {
+    TABLE_FOR_EACH (ktest, struct ktest, test)
         if (chosen(test, filter) && !run_one(test, ++number))
             failed++;
-    }
     char why[96];
     if (leaked(&before, why, sizeof why)) {
         print("# the self-tests as a whole: %s\n", why);

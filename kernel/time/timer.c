@@ -83,10 +83,9 @@ void timer_start(struct timer *timer, uint64_t deadline_ns)
 static bool runs_elsewhere(const struct timer *timer)
 {
     const struct timer_queue *own = &queues[this_cpu()->index];
-    for (const struct timer_queue *queue = queues; queue < queues + CPU_MAX; queue++) {
+    for (const struct timer_queue *queue = queues; queue < queues + CPU_MAX; queue++)
         if (queue != own && __atomic_load_n(&queue->running, __ATOMIC_ACQUIRE) == timer)
             return true;
-    }
     return false;
 }
 

@@ -28,11 +28,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     uint8_t *blob = malloc(size > 0 ? size : 1);
     memcpy(blob, data, size);
     memset(&boot_info, 0, sizeof(boot_info));
-    if (fdt_boot_info(blob, 0x80000000, size, 0) == 0) {
-        for (uint8_t slot = 0; slot < 4; slot++) {
+    if (fdt_boot_info(blob, 0x80000000, size, 0) == 0)
+        for (uint8_t slot = 0; slot < 4; slot++)
             fdt_boot_pci_irq(0, slot, 1);
-        }
-    }
     free(blob);
     return 0;
 }

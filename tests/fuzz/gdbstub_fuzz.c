@@ -113,10 +113,9 @@ static void sniff(const uint8_t *data, size_t size)
     struct gdb_sniffer sniffer;
 
     gdb_sniff_reset(&sniffer);
-    for (size_t i = 0; i < size; i++) {
+    for (size_t i = 0; i < size; i++)
         if (gdb_sniff(&sniffer, data[i]) != GDB_SNIFF_HOLD)
             gdb_sniff_reset(&sniffer);
-    }
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

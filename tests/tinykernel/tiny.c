@@ -70,9 +70,8 @@ static size_t port_read(struct debug_port *port, uint8_t *to, size_t size)
 {
     (void)port;
     size_t length = 0;
-    while (length < size && (*uart_register(REGISTER_STATUS) & STATUS_RECEIVED) != 0) {
+    while (length < size && (*uart_register(REGISTER_STATUS) & STATUS_RECEIVED) != 0)
         to[length++] = *uart_register(REGISTER_DATA);
-    }
     return length;
 }
 
@@ -97,9 +96,8 @@ static struct debug_port uart = {
 
 static void print(const char *text)
 {
-    if (!kd_console_write(text, strlen(text))) {
+    if (!kd_console_write(text, strlen(text)))
         port_write(&uart, (const uint8_t *)text, strlen(text));
-    }
 }
 
 // -- struct kdebug_kernel ---------------------------------------------------------------------
@@ -134,9 +132,8 @@ static int thread_next(uintptr_t *cursor, struct kd_thread *out)
         {.id = 1, .name = "main", .state = KD_THREAD_RUNNING},
         {.id = 2, .name = "sleeper", .wait = "nothing", .state = KD_THREAD_BLOCKED},
     };
-    if (*cursor >= sizeof(threads) / sizeof(threads[0])) {
+    if (*cursor >= sizeof(threads) / sizeof(threads[0]))
         return -ENOENT;
-    }
     *out = threads[(*cursor)++];
     return 0;
 }
@@ -168,9 +165,8 @@ static enum kd_memory memory_probe(uintptr_t address, size_t *length)
     };
     for (size_t i = 0; i < sizeof(map) / sizeof(map[0]); i++) {
         if (address >= map[i].start && address < map[i].end) {
-            if (*length > map[i].end - address) {
+            if (*length > map[i].end - address)
                 *length = map[i].end - address;
-            }
             return map[i].memory;
         }
     }
@@ -208,17 +204,15 @@ static int command(struct kd_text *out, const char *line)
                        (unsigned long long)counter);
         return 0;
     }
-    if (strcmp(line, "fault") == 0) {
+    if (strcmp(line, "fault") == 0)
         return *nowhere;
-    }
     return -ENOENT;
 }
 
 static void after(enum kd_after how)
 {
-    if (how != KD_AFTER_HALT) {
+    if (how != KD_AFTER_HALT)
         sbi_call(0x53525354, 0, how == KD_AFTER_REBOOT ? 1 : 0);
-    }
 }
 
 static struct kd_range untouchable[2] = {{.reason = "the debugger's own code"}};
@@ -253,11 +247,9 @@ static void tick(struct kd_frame *frame)
     size_t length = port_read(&uart, bytes, 64);
     timer_next();
     length = kd_receive(frame, bytes, length, sizeof(bytes));
-    for (size_t i = 0; i < length; i++) {
-        if (bytes[i] == 'p') {
+    for (size_t i = 0; i < length; i++)
+        if (bytes[i] == 'p')
             kd_panic(frame, NULL, "a person typed %c", bytes[i]);
-        }
-    }
 }
 
 void tiny_trap(struct kd_frame *frame)
@@ -273,9 +265,8 @@ void tiny_trap(struct kd_frame *frame)
         .has_address = true,
         .signal = frame->scause == 2 ? KD_SIGNAL_ILL : KD_SIGNAL_SEGV,
     };
-    if (!kd_trap(frame, &trap)) {
+    if (!kd_trap(frame, &trap))
         kd_panic(frame, &trap, "exception %llu", (unsigned long long)frame->scause);
-    }
 }
 
 // -- something to debug -----------------------------------------------------------------------
@@ -289,9 +280,8 @@ __attribute__((noinline)) static uint64_t leaf(uint64_t value)
 __attribute__((noinline)) static uint64_t work(uint64_t value)
 {
     uint64_t sum = 0;
-    for (unsigned i = 0; i < 4; i++) {
+    for (unsigned i = 0; i < 4; i++)
         sum += leaf(value + i);
-    }
     return sum;
 }
 
@@ -325,8 +315,7 @@ void tiny_main(void)
         sum += work(counter);
         atomic_increment(&atomic_counter);
         mask_and_unmask();
-        if (counter % 100000 == 0) {
+        if (counter % 100000 == 0)
             say(sum);
-        }
     }
 }

@@ -73,9 +73,8 @@ static uint32_t read_be32(const uint8_t *at)
 
 static void write_be32(uint8_t *at, uint32_t value)
 {
-    for (unsigned i = 0; i < 4; i++) {
+    for (unsigned i = 0; i < 4; i++)
         at[i] = (uint8_t)(value >> (24 - 8 * i));
-    }
 }
 
 static int boot_from(const uint8_t *blob, size_t bytes, uint64_t boot_hw_id)

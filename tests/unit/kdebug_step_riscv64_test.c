@@ -19,9 +19,8 @@
 // A page that cannot be read is not needed: address 0 stands for one.
 size_t kd_mem_copy(void *to, const void *from, size_t length)
 {
-    if (from == NULL) {
+    if (from == NULL)
         return 0;
-    }
     memcpy(to, from, length);
     return length;
 }
@@ -98,9 +97,8 @@ static void a_call_also_tells_where_it_returns_to(void **state)
         struct kd_frame frame = frame_at(&cases[i].insn, 4);
         uintptr_t targets[2];
         assert_int_equal(kd_step_targets(&frame, targets), cases[i].count);
-        if (cases[i].count == 2) {
+        if (cases[i].count == 2)
             assert_int_equal(targets[1] - frame.pc, cases[i].length);
-        }
     }
 }
 

@@ -124,9 +124,8 @@ static void all_memory_can_be_taken_and_comes_back(void **state)
     assert_int_equal(count * PAGE_SIZE, before.free_bytes);
     assert_null(kmalloc(100));
     assert_null(kmalloc(100000));
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < count; i++)
         page_free(taken[(i * 7) % count], 0); // count is no multiple of 7: each once
-    }
     assert_int_not_equal(count % 7, 0);
     page_stats(&after);
     assert_memory_equal(before.free_blocks, after.free_blocks, sizeof(before.free_blocks));
@@ -171,9 +170,8 @@ static void a_write_to_a_freed_page_is_found(void **state)
             all[count] = next;
             count++;
         });
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < count; i++)
         page_free(all[i], 0);
-    }
 }
 
 // -- objects
@@ -256,9 +254,8 @@ static void every_allocation_of_a_sequence_can_fail(void **state)
             objects[i] = kmalloc(i == 1 ? 9000 : 90);
             assert_int_equal(objects[i] == NULL, i + 1 == nth);
         }
-        for (unsigned i = 0; i < 3; i++) {
+        for (unsigned i = 0; i < 3; i++)
             kfree(objects[i]);
-        }
     }
     assert_int_equal(free_bytes(), before);
 }

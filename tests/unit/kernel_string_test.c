@@ -44,9 +44,8 @@
 
 static void fill(uint8_t *bytes, size_t n)
 {
-    for (size_t i = 0; i < n; i++) {
+    for (size_t i = 0; i < n; i++)
         bytes[i] = (uint8_t)(i * 7 + 3);
-    }
 }
 
 static void copies_any_length_between_any_alignments(void **state)
@@ -112,9 +111,8 @@ static void compares_bytes_as_unsigned(void **state)
         for (size_t j = 0; j < ARRAY_SIZE(words); j++) {
             const char *a = words[i], *b = words[j];
             assert_int_equal(sign(kernel_strcmp(a, b)), sign(strcmp(a, b)));
-            for (size_t n = 0; n < 5; n++) {
+            for (size_t n = 0; n < 5; n++)
                 assert_int_equal(sign(kernel_strncmp(a, b, n)), sign(strncmp(a, b, n)));
-            }
             size_t shorter = MIN(strlen(a), strlen(b));
             assert_int_equal(sign(kernel_memcmp(a, b, shorter)), sign(memcmp(a, b, shorter)));
         }

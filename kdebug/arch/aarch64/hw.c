@@ -97,9 +97,8 @@ bool kd_hw_shared(void)
 
 bool kd_hw_possible(const struct kd_hw_slot *slot)
 {
-    if (slot->type == GDB_BREAK_HARDWARE) {
+    if (slot->type == GDB_BREAK_HARDWARE)
         return slot->address % 4 == 0;
-    }
     // Any bytes of one doubleword can be selected.
     return slot->length >= 1 && slot->address % 8 + slot->length <= 8;
 }
@@ -163,9 +162,8 @@ bool kd_watchpoint_near(uint64_t fault_address, unsigned *slot, uint64_t *addres
     for (unsigned i = 0; i < watchpoint_slots; i++) {
         uint64_t start = watchpoints_loaded[i].address;
         uint64_t length = watchpoints_loaded[i].length;
-        if (length == 0 || fault_address >= start + length) {
+        if (length == 0 || fault_address >= start + length)
             continue;
-        }
         uint64_t distance = fault_address >= start ? 0 : start - fault_address;
         if (distance < nearest && distance < 64) {
             nearest = distance;

@@ -101,15 +101,13 @@ bool kd_step_emulate(struct kd_frame *frame, struct kd_return_state *state)
 {
     enum { INSN_WFI = 0xd503207f, INSN_WFE = 0xd503205f, INSN_ERET = 0xd69f03e0 };
     uint32_t insn;
-    if (!read_insn(frame->pc, &insn)) {
+    if (!read_insn(frame->pc, &insn))
         return false;
-    }
     unsigned field = insn >> 5 & 0xffff;
     unsigned target = insn & 31;
     if (insn == INSN_ERET) {
-        if (!state->pc_loaded || !state->status_loaded) {
+        if (!state->pc_loaded || !state->status_loaded)
             return false;
-        }
         frame->pc = state->pc;
         frame->pstate = state->status;
         *state = (struct kd_return_state){0};
@@ -121,17 +119,14 @@ bool kd_step_emulate(struct kd_frame *frame, struct kd_return_state *state)
         uint64_t bits = (uint64_t)(insn >> 8 & 15) << 6;
         frame->pstate = (insn & 0x20) == 0 ? frame->pstate | bits : frame->pstate & ~bits;
     } else if ((insn & 0xfff00000) == 0xd5100000) { // MSR (register)
-        if (!emulate_write(frame, state, field, value_of(frame, target))) {
+        if (!emulate_write(frame, state, field, value_of(frame, target)))
             return false;
-        }
     } else if ((insn & 0xfff00000) == 0xd5300000) { // MRS
         uint64_t value;
-        if (!emulate_read(frame, state, field, &value)) {
+        if (!emulate_read(frame, state, field, &value))
             return false;
-        }
-        if (target != 31) {
+        if (target != 31)
             frame->x[target] = value;
-        }
     } else {
         return false;
     }
@@ -186,18 +181,16 @@ static bool leaves_sequence(uint32_t insn)
 bool kd_insn_decode(uintptr_t pc, struct kd_insn *insn)
 {
     uint32_t word;
-    if (!read_insn(pc, &word)) {
+    if (!read_insn(pc, &word))
         return false;
-    }
     *insn = (struct kd_insn){.flow = KD_FLOW_ON, .length = 4};
-    if (is_load_exclusive(word)) {
+    if (is_load_exclusive(word))
         insn->flow = KD_FLOW_ATOMIC_LOAD;
-    } else if (is_store_exclusive(word)) {
+    else if (is_store_exclusive(word))
         insn->flow = KD_FLOW_ATOMIC_STORE;
-    } else if (leaves_sequence(word)) {
+    else if (leaves_sequence(word))
         insn->flow = KD_FLOW_LEAVES;
-    } else if (conditional_target(word, pc, &insn->target)) {
+    else if (conditional_target(word, pc, &insn->target))
         insn->flow = KD_FLOW_BRANCH;
-    }
     return true;
 }

@@ -44,13 +44,11 @@ enum kd_trap_kind kd_trap_classify(struct kd_frame *frame, uint64_t code, uint64
 void kd_icache_sync(uintptr_t address, size_t length)
 {
     const uintptr_t line = 16; // the smallest the architecture allows
-    for (uintptr_t at = address & ~(line - 1); at < address + length; at += line) {
+    for (uintptr_t at = address & ~(line - 1); at < address + length; at += line)
         __asm__ volatile("dc cvau, %0" ::"r"(at) : "memory");
-    }
     __asm__ volatile("dsb ish" ::: "memory");
-    for (uintptr_t at = address & ~(line - 1); at < address + length; at += line) {
+    for (uintptr_t at = address & ~(line - 1); at < address + length; at += line)
         __asm__ volatile("ic ivau, %0" ::"r"(at) : "memory");
-    }
     __asm__ volatile("dsb ish; isb" ::: "memory");
 }
 

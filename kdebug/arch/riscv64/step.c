@@ -26,16 +26,13 @@ static uint32_t field(uint32_t insn, unsigned high, unsigned low)
 static unsigned read_insn(uintptr_t pc, uint32_t *insn)
 {
     uint16_t low, high;
-    if (pc % 2 != 0 || kd_mem_copy(&low, (const void *)pc, 2) != 2) {
+    if (pc % 2 != 0 || kd_mem_copy(&low, (const void *)pc, 2) != 2)
         return 0;
-    }
     *insn = low;
-    if ((low & 3) != 3) {
+    if ((low & 3) != 3)
         return 2;
-    }
-    if (kd_mem_copy(&high, (const void *)(pc + 2), 2) != 2) {
+    if (kd_mem_copy(&high, (const void *)(pc + 2), 2) != 2)
         return 0;
-    }
     *insn |= (uint32_t)high << 16;
     return 4;
 }
@@ -66,9 +63,8 @@ static bool csr_get(const struct kd_frame *frame, const struct kd_return_state *
     switch (csr) {
     case CSR_SSTATUS:
         *value = frame->sstatus & ~(returned | SSTATUS_SIE);
-        if ((frame->sstatus & SSTATUS_SPIE) != 0) {
+        if ((frame->sstatus & SSTATUS_SPIE) != 0)
             *value |= SSTATUS_SIE;
-        }
         *value |= state->status_loaded ? state->status & returned : frame->sstatus & SSTATUS_SPP;
         return true;
     case CSR_SEPC:
@@ -93,9 +89,8 @@ static void csr_set(struct kd_frame *frame, struct kd_return_state *state, unsig
         state->status_loaded = true;
     }
     frame->sstatus = (value & ~(returned | SSTATUS_SIE)) | SSTATUS_SPP;
-    if ((value & SSTATUS_SIE) != 0) {
+    if ((value & SSTATUS_SIE) != 0)
         frame->sstatus |= SSTATUS_SPIE;
-    }
 }
 
 static bool emulate_csr(struct kd_frame *frame, struct kd_return_state *state, uint32_t insn)
@@ -104,22 +99,18 @@ static bool emulate_csr(struct kd_frame *frame, struct kd_return_state *state, u
     unsigned csr = field(insn, 31, 20), destination = field(insn, 11, 7);
     unsigned source = field(insn, 19, 15), operation = field(insn, 13, 12);
     uint64_t operand = field(insn, 14, 14) != 0 ? source : frame->x[source];
-    if (csr != CSR_SSTATUS && csr != CSR_SEPC) {
+    if (csr != CSR_SSTATUS && csr != CSR_SEPC)
         return false;
-    }
     uint64_t old = 0;
     bool reads = operation != CSRRW || destination != 0;
-    if (reads && !csr_get(frame, state, csr, &old)) {
+    if (reads && !csr_get(frame, state, csr, &old))
         return false;
-    }
-    if (operation == CSRRW) {
+    if (operation == CSRRW)
         csr_set(frame, state, csr, operand);
-    } else if (source != 0) {
+    else if (source != 0)
         csr_set(frame, state, csr, operation == CSRRS ? old | operand : old & ~operand);
-    }
-    if (destination != 0) {
+    if (destination != 0)
         frame->x[destination] = old;
-    }
     frame->pc += 4;
     return true;
 }
@@ -128,17 +119,15 @@ bool kd_step_emulate(struct kd_frame *frame, struct kd_return_state *state)
 {
     enum { INSN_WFI = 0x10500073, INSN_SRET = 0x10200073, OPCODE_SYSTEM = 0x73 };
     uint32_t insn;
-    if (read_insn(frame->pc, &insn) != 4 || field(insn, 6, 0) != OPCODE_SYSTEM) {
+    if (read_insn(frame->pc, &insn) != 4 || field(insn, 6, 0) != OPCODE_SYSTEM)
         return false;
-    }
     if (insn == INSN_WFI) {
         frame->pc += 4; // as if an interrupt had come
         return true;
     }
     if (insn == INSN_SRET) {
-        if (!state->pc_loaded || !state->status_loaded) {
+        if (!state->pc_loaded || !state->status_loaded)
             return false;
-        }
         // From here to the resume SPIE of the frame stands for SIE, as after any trap.
         frame->pc = state->pc;
         frame->sstatus = (frame->sstatus & ~(uint64_t)(SSTATUS_SPIE | SSTATUS_SPP)) | state->status;
@@ -204,14 +193,12 @@ static uintptr_t target_of_compressed(const struct kd_frame *frame, uint32_t ins
         return pc + (uintptr_t)compressed_jump_offset(insn);
     case 6 << 2 | 1: // C.BEQZ
     case 7 << 2 | 1: // C.BNEZ
-        if ((frame->x[8 + field(insn, 9, 7)] == 0) == (field(insn, 13, 13) == 0)) {
+        if ((frame->x[8 + field(insn, 9, 7)] == 0) == (field(insn, 13, 13) == 0))
             return pc + (uintptr_t)compressed_branch_offset(insn);
-        }
         return pc + 2;
     case 4 << 2 | 2: // C.JR and C.JALR have no rs2; with rs1 = 0 it is C.EBREAK
-        if (field(insn, 6, 2) == 0 && field(insn, 11, 7) != 0) {
+        if (field(insn, 6, 2) == 0 && field(insn, 11, 7) != 0)
             return frame->x[field(insn, 11, 7)] & ~UINT64_C(1);
-        }
         return pc + 2;
     default:
         return pc + 2;
@@ -238,9 +225,8 @@ unsigned kd_step_targets(const struct kd_frame *frame, uintptr_t targets[2])
     unsigned count = 1;
     switch (field(insn, 6, 0)) {
     case OPCODE_BRANCH:
-        if (branch_taken(frame, insn)) {
+        if (branch_taken(frame, insn))
             targets[0] = pc + (uintptr_t)branch_offset(insn);
-        }
         break;
     case OPCODE_JALR:
         targets[0] =
@@ -295,18 +281,16 @@ bool kd_insn_decode(uintptr_t pc, struct kd_insn *insn)
     enum { LR = 2, SC = 3 };
     uint32_t word;
     unsigned length = read_insn(pc, &word);
-    if (length == 0) {
+    if (length == 0)
         return false;
-    }
     *insn = (struct kd_insn){.flow = KD_FLOW_ON, .length = (uint8_t)length};
-    if (is_atomic(word, length, LR)) {
+    if (is_atomic(word, length, LR))
         insn->flow = KD_FLOW_ATOMIC_LOAD;
-    } else if (is_atomic(word, length, SC)) {
+    else if (is_atomic(word, length, SC))
         insn->flow = KD_FLOW_ATOMIC_STORE;
-    } else if (leaves_sequence(word, length)) {
+    else if (leaves_sequence(word, length))
         insn->flow = KD_FLOW_LEAVES;
-    } else if (conditional_target(word, length, pc, &insn->target)) {
+    else if (conditional_target(word, length, pc, &insn->target))
         insn->flow = KD_FLOW_BRANCH;
-    }
     return true;
 }

@@ -67,7 +67,6 @@ uintptr_t kd_interrupts_off(void)
 
 void kd_interrupts_restore(uintptr_t before)
 {
-    if ((before & 2) != 0) {
+    if ((before & 2) != 0)
         __asm__ volatile("csrsi sstatus, 2" ::: "memory");
-    }
 }

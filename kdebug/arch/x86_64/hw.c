@@ -64,9 +64,8 @@ bool kd_hw_shared(void)
 
 bool kd_hw_possible(const struct kd_hw_slot *slot)
 {
-    if (slot->type == GDB_BREAK_HARDWARE) {
+    if (slot->type == GDB_BREAK_HARDWARE)
         return true;
-    }
     bool length = slot->length == 1 || slot->length == 2 || slot->length == 4 || slot->length == 8;
     // The hardware watches writes, or reads and writes, never reads alone.
     return length && slot->address % slot->length == 0 && slot->type != GDB_WATCH_READ;
@@ -76,9 +75,8 @@ bool kd_hw_possible(const struct kd_hw_slot *slot)
 static uint64_t control_of(const struct kd_hw_slot *slot)
 {
     static const uint8_t length_code[9] = {[1] = 0, [2] = 1, [4] = 3, [8] = 2};
-    if (slot->type == GDB_BREAK_HARDWARE) {
+    if (slot->type == GDB_BREAK_HARDWARE)
         return 0;
-    }
     return (slot->type == GDB_WATCH_WRITE ? 1U : 3U) | (uint64_t)length_code[slot->length] << 2;
 }
 
@@ -86,9 +84,8 @@ static unsigned load(const struct kd_hw_slot *slots, unsigned count, bool watch,
                      uint64_t *dr7)
 {
     for (unsigned i = 0; i < count && next < SLOTS; i++) {
-        if (!slots[i].enabled) {
+        if (!slots[i].enabled)
             continue;
-        }
         address_write(next, slots[i].address);
         owner[next].address = slots[i].address;
         owner[next].index = (uint8_t)i;
@@ -107,9 +104,8 @@ void kd_hw_load(const struct kd_hw_slot *breakpoints, unsigned breakpoint_count,
     uint64_t dr7 = DR7_FIXED;
     unsigned next = load(breakpoints, breakpoint_count, false, 0, &dr7);
     next = load(watchpoints, watchpoint_count, true, next, &dr7);
-    if (next > 0) {
+    if (next > 0)
         control_write(dr7);
-    }
 }
 
 enum kd_trap_kind kd_debug_status(unsigned *slot, uint64_t *address)

@@ -35,9 +35,8 @@ void kd_step_begin(struct kd_frame *frame, struct kd_step_state *state, bool sin
     unsigned at = 0;
     state->saved[SAVED_WIDTH] = 8;
     while (at < state->insn_length && is_prefix(state->insn[at])) {
-        if (state->insn[at] == 0x66) {
+        if (state->insn[at] == 0x66)
             state->saved[SAVED_WIDTH] = 2;
-        }
         at++;
     }
     state->saved[SAVED_OPCODE] = at < state->insn_length ? state->insn[at] : 0;
@@ -52,9 +51,8 @@ void kd_step_end(struct kd_frame *frame, const struct kd_step_state *state)
     uint64_t before = state->saved[SAVED_RFLAGS] & masked;
     bool done = frame->rip != state->saved[SAVED_PC];
     uint8_t opcode = (uint8_t)state->saved[SAVED_OPCODE];
-    if (done && (opcode == OP_POPF || opcode == OP_IRET)) {
+    if (done && (opcode == OP_POPF || opcode == OP_IRET))
         return; // the flags are the ones it loaded
-    }
     if (done && opcode == OP_PUSHF) {
         uint64_t image = 0;
         size_t width = state->saved[SAVED_WIDTH];
@@ -70,9 +68,8 @@ bool kd_step_emulate(struct kd_frame *frame, struct kd_return_state *state)
 {
     (void)state; // iretq finds everything in memory
     uint8_t opcode;
-    if (kd_mem_copy(&opcode, (const void *)frame->rip, 1) != 1) {
+    if (kd_mem_copy(&opcode, (const void *)frame->rip, 1) != 1)
         return false;
-    }
     switch (opcode) {
     case OP_HLT: // as if an interrupt had come and gone
         break;

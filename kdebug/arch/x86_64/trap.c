@@ -23,9 +23,8 @@ static uintptr_t prologue_before(uintptr_t start, uintptr_t pc)
     uint8_t bytes[sizeof(frame_made)];
     for (uintptr_t at = start; start != 0 && at < pc && at < start + LONGEST; at++) {
         size_t read = kd_mem_copy(bytes, (const void *)at, sizeof(bytes));
-        if (read == sizeof(bytes) && memcmp(bytes, frame_made, sizeof(bytes)) == 0) {
+        if (read == sizeof(bytes) && memcmp(bytes, frame_made, sizeof(bytes)) == 0)
             return at;
-        }
     }
     return 0;
 }
@@ -36,11 +35,10 @@ uintptr_t kd_frame_link(const struct kd_frame *frame, uintptr_t start)
     uintptr_t push = prologue_before(start, frame->rip), at = frame->rsp, link = 0;
     uint8_t opcode = 0;
     kd_mem_copy(&opcode, (const void *)frame->rip, sizeof(opcode));
-    if (push != 0 && frame->rip == push + 1) {
+    if (push != 0 && frame->rip == push + 1)
         at += sizeof(uint64_t);
-    } else if (push != 0 && opcode != OP_RET) {
+    else if (push != 0 && opcode != OP_RET)
         return 0;
-    }
     return kd_mem_copy(&link, (const void *)at, sizeof(link)) == sizeof(link) ? link : 0;
 }
 
@@ -83,7 +81,6 @@ uintptr_t kd_interrupts_off(void)
 
 void kd_interrupts_restore(uintptr_t before)
 {
-    if ((before & 0x200) != 0) {
+    if ((before & 0x200) != 0)
         __asm__ volatile("sti" ::: "memory");
-    }
 }

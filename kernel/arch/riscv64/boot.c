@@ -17,14 +17,12 @@ static size_t tree_bytes(paddr_t tree)
 {
     uint8_t header[FDT_HEADER_BYTES], last;
     if (tree > DIRECT_MAP_BYTES - TREE_BYTES_MAX || tree % 8 != 0 ||
-        kd_mem_copy(header, phys_to_virt(tree), sizeof(header)) != sizeof(header)) {
+        kd_mem_copy(header, phys_to_virt(tree), sizeof(header)) != sizeof(header))
         return 0;
-    }
     uint32_t bytes = fdt_total_bytes(header);
     if (bytes == 0 || bytes > TREE_BYTES_MAX ||
-        kd_mem_copy(&last, phys_to_virt(tree + bytes - 1), 1) != 1) {
+        kd_mem_copy(&last, phys_to_virt(tree + bytes - 1), 1) != 1)
         return 0;
-    }
     return bytes;
 }
 

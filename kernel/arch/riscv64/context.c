@@ -39,18 +39,16 @@ __debugger_text int arch_thread_frame(const struct thread *thread, struct kd_fra
 {
     struct switch_frame saved;
     uintptr_t sp = thread->sp;
-    if (sp % 16 != 0 || kd_mem_copy(&saved, (const void *)sp, sizeof(saved)) != sizeof(saved)) {
+    if (sp % 16 != 0 || kd_mem_copy(&saved, (const void *)sp, sizeof(saved)) != sizeof(saved))
         return -EFAULT;
-    }
     *out = (struct kd_frame){.sstatus = SSTATUS_SPP, .pc = saved.ra};
     out->x[1] = saved.ra;
     out->x[2] = sp + sizeof(saved);
     out->x[4] = (uintptr_t)thread;
     out->x[8] = saved.s0;
     out->x[9] = saved.s1_to_s11[0];
-    for (unsigned i = 1; i < ARRAY_SIZE(saved.s1_to_s11); i++) {
+    for (unsigned i = 1; i < ARRAY_SIZE(saved.s1_to_s11); i++)
         out->x[17 + i] = saved.s1_to_s11[i];
-    }
     *valid = FRAME_VALID;
     return 0;
 }

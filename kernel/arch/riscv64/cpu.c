@@ -42,7 +42,6 @@ _Noreturn void arch_cpu_halt(void)
 {
     arch_irq_disable();
     csr_write(sie, 0);
-    for (;;) {
+    for (;;)
         __asm__ volatile("wfi" ::: "memory");
-    }
 }

@@ -18,8 +18,7 @@ void arch_tlb_flush_all_cpus(uintptr_t address, size_t length)
     } else if (everything) {
         arch_tlb_flush_local_all();
     } else {
-        for (size_t done = 0; done < bytes; done += PAGE_SIZE) {
+        for (size_t done = 0; done < bytes; done += PAGE_SIZE)
             arch_tlb_flush_local(first + done);
-        }
     }
 }

@@ -48,14 +48,12 @@ static bool source_valid(int irq)
 
 static int plic_route(int irq, uint64_t cpu_mask)
 {
-    if (!source_valid(irq)) {
+    if (!source_valid(irq))
         return -EINVAL;
-    }
     bool reached = false;
     for (unsigned i = 0; i < boot_info.cpu_count; i++) {
-        if (plic.context[i] == CONTEXT_NONE) {
+        if (plic.context[i] == CONTEXT_NONE)
             continue;
-        }
         volatile uint32_t *enable =
             plic_register(PLIC_ENABLE(plic.context[i]) + (uint32_t)irq / 32 * 4);
         uint32_t bit = UINT32_C(1) << irq % 32;
@@ -86,9 +84,8 @@ static uint32_t debug_sources[IRQ_LINES / 32];
 static int plic_setup(int irq, enum irq_trigger trigger, enum irq_class class)
 {
     (void)trigger;
-    if (!source_valid(irq)) {
+    if (!source_valid(irq))
         return -EINVAL;
-    }
     uint32_t *word = &debug_sources[irq / 32];
     uint32_t bit = UINT32_C(1) << irq % 32;
     if (class == IRQ_DEBUG) {
@@ -130,9 +127,8 @@ static fdt_node plic_find(const struct fdt *fdt)
     static const char *const names[] = {"sifive,plic-1.0.0", "riscv,plic0"};
     for (unsigned i = 0; i < ARRAY_SIZE(names); i++) {
         fdt_node node = fdt_by_compatible(fdt, 0, names[i]);
-        if (node != 0) {
+        if (node != 0)
             return node;
-        }
     }
     return 0;
 }
@@ -146,14 +142,11 @@ static void contexts_read(const struct fdt *fdt, fdt_node node)
          context < PLIC_CONTEXTS_MAX && fdt_interrupt(fdt, node, context, &to); context++) {
         uint64_t hart;
         if (to.cells[0] != IRQ_EXTERNAL || PLIC_CLAIM(context) + 4 > plic.bytes ||
-            !fdt_reg(fdt, fdt_parent(fdt, to.controller), 0, &hart, NULL)) {
+            !fdt_reg(fdt, fdt_parent(fdt, to.controller), 0, &hart, NULL))
             continue;
-        }
-        for (unsigned i = 0; i < boot_info.cpu_count; i++) {
-            if (boot_info.cpu_hw_id[i] == hart) {
+        for (unsigned i = 0; i < boot_info.cpu_count; i++)
+            if (boot_info.cpu_hw_id[i] == hart)
                 plic.context[i] = context;
-            }
-        }
     }
 }
 
@@ -173,9 +166,8 @@ void arch_irq_init(void)
         log_error("PLIC: no memory to map it");
         return;
     }
-    for (uint32_t source = 1; source <= plic.sources; source++) {
+    for (uint32_t source = 1; source <= plic.sources; source++)
         plic_mask((int)source);
-    }
     irq_chip_register(&plic_chip);
     log_debug("PLIC: %u sources", plic.sources);
 }

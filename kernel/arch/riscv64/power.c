@@ -18,9 +18,8 @@ void power_find(const struct fdt *fdt)
 {
     fdt_node node = fdt_by_compatible(fdt, 0, "sifive,test0");
     paddr_t address;
-    if (fdt_enabled(fdt, node) && fdt_reg(fdt, node, 0, &address, NULL) && address % 4 == 0) {
+    if (fdt_enabled(fdt, node) && fdt_reg(fdt, node, 0, &address, NULL) && address % 4 == 0)
         test_device = address;
-    }
 }
 
 __debugger_text void arch_reboot(void)

@@ -64,11 +64,9 @@ void sbi_init(void)
         {SBI_HSM, "HSM: other CPUs cannot be started"},
         {SBI_RESET, "SRST: the machine cannot be switched off"},
     };
-    for (unsigned i = 0; i < ARRAY_SIZE(needed); i++) {
-        if (!has(needed[i].extension)) {
+    for (unsigned i = 0; i < ARRAY_SIZE(needed); i++)
+        if (!has(needed[i].extension))
             log_error("SBI: the firmware lacks %s", needed[i].without);
-        }
-    }
     long version = call(SBI_BASE, BASE_SPEC_VERSION, 0, 0, 0, 0).value;
     log_debug("SBI %ld.%ld", version >> 24 & 0x7f, version & 0xffffff);
 }
@@ -82,9 +80,8 @@ void sbi_timer_set(uint64_t deadline)
 __debugger_text void sbi_ipi_send(uint64_t cpu_mask)
 {
     for (unsigned i = 0; i < boot_info.cpu_count; i++) {
-        if (!(cpu_mask >> i & 1)) {
+        if (!(cpu_mask >> i & 1))
             continue;
-        }
         uint64_t base = boot_info.cpu_hw_id[i];
         uint64_t harts = 0;
         for (unsigned j = i; j < boot_info.cpu_count; j++) {
@@ -131,7 +128,6 @@ __debugger_text void sbi_reboot(void)
 __debugger_text void sbi_console_putc(char c)
 {
     struct sbi_result result = call(SBI_DEBUG_CONSOLE, DEBUG_CONSOLE_PUTCHAR, (uint8_t)c, 0, 0, 0);
-    if (result.error != 0) {
+    if (result.error != 0)
         call(SBI_OLD_CONSOLE_PUTCHAR, 0, (uint8_t)c, 0, 0, 0);
-    }
 }

@@ -48,11 +48,9 @@ __debugger_text static struct machine_cpu_data *data_of(unsigned index)
 
 __debugger_text static void signal_send(uint64_t cpu_mask, unsigned ipi)
 {
-    for (unsigned i = 0; i < CPU_MAX; i++) {
-        if (cpu_mask >> i & 1) {
+    for (unsigned i = 0; i < CPU_MAX; i++)
+        if (cpu_mask >> i & 1)
             __atomic_fetch_or(&data_of(i)->ipi_pending, IPI_BIT(ipi), __ATOMIC_RELEASE);
-        }
-    }
     sbi_ipi_send(cpu_mask);
 }
 
@@ -72,16 +70,13 @@ __debugger_text void ipi_interrupt(struct kd_frame *frame)
         kd_cpu_stop(frame);
         cpu->nmi_depth--;
     }
-    if (!(pending & (IPI_BIT(IPI_CALL) | IPI_BIT(IPI_RESCHEDULE)))) {
+    if (!(pending & (IPI_BIT(IPI_CALL) | IPI_BIT(IPI_RESCHEDULE))))
         return;
-    }
     irq_enter(frame);
-    if (pending & IPI_BIT(IPI_CALL)) {
+    if (pending & IPI_BIT(IPI_CALL))
         smp_call_ipi();
-    }
-    if (pending & IPI_BIT(IPI_RESCHEDULE)) {
+    if (pending & IPI_BIT(IPI_RESCHEDULE))
         sched_ipi();
-    }
     irq_exit(frame);
 }
 
@@ -110,13 +105,11 @@ __debugger_text void arch_stop_park(void)
     uint64_t sie = csr_read(sie);
     csr_write(sie, SIE_BIT(IRQ_SOFTWARE));
     csr_clear(sip, SIE_BIT(IRQ_SOFTWARE));
-    if (!(__atomic_load_n(pending, __ATOMIC_ACQUIRE) & IPI_BIT(MACHINE_IPI_WAKE))) {
+    if (!(__atomic_load_n(pending, __ATOMIC_ACQUIRE) & IPI_BIT(MACHINE_IPI_WAKE)))
         __asm__ volatile("wfi" ::: "memory");
-    }
     uint32_t rest = __atomic_and_fetch(pending, ~IPI_BIT(MACHINE_IPI_WAKE), __ATOMIC_ACQ_REL);
-    if (rest != 0) {
+    if (rest != 0)
         csr_set(sip, SIE_BIT(IRQ_SOFTWARE));
-    }
     csr_write(sie, sie);
     arch_irq_restore(irq);
 }

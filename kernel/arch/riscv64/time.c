@@ -20,11 +20,10 @@ void arch_time_init(void)
 {
     const struct fdt *fdt = fdt_boot_tree();
     uint32_t hz = fdt_u32(fdt, fdt_by_path(fdt, "/cpus"), "timebase-frequency", 0);
-    if (hz == 0) {
+    if (hz == 0)
         log_error("device tree: /cpus has no timebase-frequency, assuming %u Hz", FALLBACK_HZ);
-    } else {
+    else
         counter_hz = hz;
-    }
 }
 
 void arch_time_cpu_init(void)

@@ -52,14 +52,11 @@ static const struct exception_kind kind_unexpected = {"unexpected exception", TR
 // A copy that survives faults is used before there is a debugger: it comes first.
 __debugger_text static void exception(struct kd_frame *frame)
 {
-    if (kd_fixup(frame)) {
+    if (kd_fixup(frame))
         return;
-    }
     const struct exception_kind *kind = &kind_unexpected;
-    if (frame->scause < ARRAY_SIZE(exception_kinds) &&
-        exception_kinds[frame->scause].name != NULL) {
+    if (frame->scause < ARRAY_SIZE(exception_kinds) && exception_kinds[frame->scause].name != NULL)
         kind = &exception_kinds[frame->scause];
-    }
     struct kd_trap trap = {
         .name = kind->name,
         .code = frame->scause,
@@ -110,11 +107,10 @@ __debugger_text static void interrupt(struct kd_frame *frame)
 
 __debugger_text void trap_entry(struct kd_frame *frame, bool bad_stack)
 {
-    if (bad_stack) {
+    if (bad_stack)
         bad_stack_exception(frame);
-    } else if (SCAUSE_IS_IRQ(frame->scause)) {
+    else if (SCAUSE_IS_IRQ(frame->scause))
         interrupt(frame);
-    } else {
+    else
         exception(frame);
-    }
 }

@@ -34,11 +34,10 @@ static inline irq_state_t arch_irq_save(void)
 
 static inline void arch_irq_restore(irq_state_t state)
 {
-    if (state != 0) {
+    if (state != 0)
         csr_set(sstatus, SSTATUS_SIE);
-    } else {
+    else
         csr_clear(sstatus, SSTATUS_SIE);
-    }
 }
 
 static inline void arch_irq_enable(void)

@@ -33,15 +33,12 @@ static inline pte_t arch_pte_leaf(paddr_t page, unsigned access, unsigned level)
 {
     (void)level;
     pte_t entry = page >> 12 << PTE_PAGE_SHIFT | PTE_VALID | PTE_READ | PTE_GLOBAL | PTE_ACCESSED;
-    if (access & PAGE_WRITE) {
+    if (access & PAGE_WRITE)
         entry |= PTE_WRITE | PTE_DIRTY;
-    }
-    if (access & PAGE_EXECUTE) {
+    if (access & PAGE_EXECUTE)
         entry |= PTE_EXECUTE;
-    }
-    if (access & PAGE_DEVICE) {
+    if (access & PAGE_DEVICE)
         entry |= PTE_DEVICE;
-    }
     return entry;
 }
 
