@@ -73,8 +73,13 @@ gdb: host $(out.$(one.arch))/kernel.elf ## start gdb on a machine that `make run
 demo: all ## watch gdb step through the running kernel on every machine, or on ARCH
 	@$(PYTHON) scripts/demo.py --build $(BUILD) $(ARCHES)
 
-bench: all ## measure the debugger's figures beside its peers'
+# BENCH=symbolizer measures that instead of the debugger, on a kernel of Debian's that it fetches.
+bench: $(if $(filter symbolizer,$(BENCH)),host,all) ## measure figures beside the peers' (BENCH=symbolizer: of addresses)
+ifeq ($(BENCH),symbolizer)
+	@$(PYTHON) tests/bench/symbolizer.py --build $(BUILD)
+else
 	@$(PYTHON) tests/bench/bench.py --build $(BUILD) $(ARCHES)
+endif
 
 # -- tests ----------------------------------------------------------------------------------------
 # PYTEST=... adds options: PYTEST='-k attach'

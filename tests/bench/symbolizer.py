@@ -11,17 +11,19 @@ which a busy machine disturbs least; all tools are measured in turn.
 """
 import argparse
 import collections
+import functools
 import itertools
 import os
 import pathlib
 import random
 import re
 import shutil
+import signal
 import statistics
 import subprocess
 import sys
-import time
 
+HERE = pathlib.Path(__file__).resolve().parent
 LIMIT_SECONDS = 240  # a peer that takes longer is not waited for
 PACKAGE = re.compile(r"^(linux-image-\d[\d.]*-(\d+)-amd64-dbg) ", re.M)
 
@@ -61,22 +63,29 @@ def pick_addresses(vmlinux, count, seed=1):
     return [start + pick.randrange(size) for start, size in chosen]
 
 
-def measure(command, stdin, stdout=None):
+def compile_measure(folder):
+    program = folder / "measure"
+    subprocess.run(["gcc", "-O1", "-o", program, HERE / "measure.c"], check=True)
+    return str(program)
+
+
+def measure(program, command, stdin, stdout=None):
     """(seconds, megabytes); None when it took too long or failed."""
-    with open(stdin) as source, open(stdout or os.devnull, "w") as sink:
-        started = time.monotonic()
-        child = subprocess.Popen(command, stdin=source, stdout=sink, stderr=subprocess.DEVNULL)
-        while True:
-            pid, status, usage = os.wait4(child.pid, os.WNOHANG)
-            took = time.monotonic() - started
-            if pid:
-                child.returncode = os.waitstatus_to_exitcode(status)
-                return (took, usage.ru_maxrss / 1024) if not child.returncode else None
-            if took > LIMIT_SECONDS:
-                child.kill()
-                child.wait()
+    end, other = os.pipe()
+    with open(stdin) as source, open(stdout or os.devnull, "w") as sink, os.fdopen(end) as told:
+        with subprocess.Popen([program, *command], stdin=source, stdout=sink,
+                              stderr=subprocess.DEVNULL, start_new_session=True, pass_fds=[3],
+                              preexec_fn=lambda: os.dup2(other, 3)) as child:
+            os.close(other)
+            try:
+                failed = child.wait(LIMIT_SECONDS)
+            except subprocess.TimeoutExpired:
+                os.killpg(child.pid, signal.SIGKILL)
                 return None
-            time.sleep(min(0.05, max(0.0002, took / 50)))
+        if failed:
+            return None
+        microseconds, kilobytes = map(int, told.read().split())
+        return microseconds / 1e6, kilobytes / 1024
 
 
 def median(tries):
@@ -174,6 +183,7 @@ class Bench:
         self.folder, self.tries = folder, tries
         self.index = str(folder / "vmlinux.fidx")
         self.table = Table()
+        self.measure = functools.partial(measure, compile_measure(folder))
         os.environ["XDG_CACHE_HOME"] = str(folder / "cache")
         os.environ.pop("DEBUGINFOD_URLS", None)
         llvm = next((tool for tool in ("llvm-symbolizer", "llvm-symbolizer-14")
@@ -195,7 +205,7 @@ class Bench:
     def build_index(self):
         nothing = self.addresses("none", [])
         command = [self.fathom, "index", "-f", "-o", self.index, self.vmlinux]
-        figures = median([measure(command, nothing) for _ in range(self.tries)])
+        figures = median([self.measure(command, nothing) for _ in range(self.tries)])
         size = os.path.getsize(self.index) / 2**20
         met = figures and figures[0] <= 1.0 and figures[1] <= 400
         self.table.add("build the index", text(figures), "1.0 s 400 MB", met)
@@ -212,7 +222,7 @@ class Bench:
             for who, figures in tries.items():
                 if None not in figures:
                     command = self.ours(*options) if who == "ours" else self.peers[who]
-                    figures.append(measure(command, path))
+                    figures.append(self.measure(command, path))
         figures = {who: median(all_tries) for who, all_tries in tries.items()}
         mine = figures.pop("ours")
         met = mine and mine[0] <= seconds and (not megabytes or mine[1] <= megabytes)
@@ -244,11 +254,12 @@ class Bench:
     def agreement(self, addresses):
         path, out = self.addresses("asked", addresses), str(self.folder / "answers")
         plain = [self.fathom, "addr2line", "-afi", "-e", self.vmlinux, "--index-file", self.index]
-        measure(plain, path, out)
+        self.measure(plain, path, out)
         ours, others = frames_of_addr2line(out, len(addresses)), {}
-        if "binutils" in self.peers and measure(["addr2line", "-afi", "-e", self.vmlinux], path, out):
+        binutils = ["addr2line", "-afi", "-e", self.vmlinux]
+        if "binutils" in self.peers and self.measure(binutils, path, out):
             others["binutils"] = frames_of_addr2line(out, len(addresses))
-        if "llvm" in self.peers and measure(self.peers["llvm"], path, out):
+        if "llvm" in self.peers and self.measure(self.peers["llvm"], path, out):
             others["llvm"] = frames_of_llvm(out, len(addresses))
         compare(self.table, len(addresses), ours, others)
 
