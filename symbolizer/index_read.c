@@ -579,18 +579,27 @@ static void find_symbol(const struct sym_index *index, const struct index_sectio
                         uint32_t position, struct sym_symbol *symbol)
 {
     size_t number = block_before(index, INDEX_SYMBOL_BLOCKS, position);
+    struct entry best, earlier;
+    bool found = false;
     for (; number; number--) {
-        struct entry best;
-        if (symbol_in_block(index, number - 1, section, position, &best)) {
-            symbol_of(index, &best, symbol);
-            return;
-        }
         const struct index_block *block =
             (const struct index_block *)(const void *)index->parts[INDEX_SYMBOL_BLOCKS].data +
             number - 1;
+        if (symbol_in_block(index, number - 1, section, position, &earlier)) {
+            if (!found || (earlier.position == best.position &&
+                           sym_symbol_better(earlier.size, earlier.rank, best.size, best.rank,
+                                             position - best.position)))
+                best = earlier;
+            found = true;
+        }
+        // Symbols of one address may begin in the block before.
+        if (found && le32toh(block->first) < best.position)
+            break;
         if (le32toh(block->first) < le32toh(section->position))
-            return;
+            break;
     }
+    if (found)
+        symbol_of(index, &best, symbol);
 }
 
 static bool numbered(const struct sym_index *index, uint32_t number, struct sym_symbol *symbol)
