@@ -12,7 +12,8 @@ _fathom() {
     choices=$(awk -F '\t' -v option="$previous" '$1 == option { print $2 }' <<<"$options")
     if [ -n "$choices" ]; then
         mapfile -t COMPREPLY < <(compgen -W "$choices" -- "$word")
-    elif [ "$previous" = --kernel ]; then
+    elif [[ $previous == --@(kernel|exe|index-file|output|debug-dir) || $previous == -@(k|e|o) ||
+        (${COMP_WORDS[1]} == index && $word != -*) ]]; then
         mapfile -t COMPREPLY < <(compgen -f -- "$word")
     else
         mapfile -t COMPREPLY < <(compgen -W "$(cut -f 1 <<<"$options")" -- "$word")
