@@ -134,10 +134,9 @@ static struct error *read_roots(struct sym_dwarf *dwarf)
     struct sym_unit unit = {0};
     bool room = true;
     dwarf->roots_read = true;
-    for (size_t i = 0; i < dwarf->unit_count && room; i++) {
+    for (size_t i = 0; i < dwarf->unit_count && room; i++)
         if (!dwarf->named[i])
             room = add_unit(dwarf, i, &unit);
-    }
     sym_unit_deinit(&unit);
     return room && sort_places(&dwarf->roots) ? NULL : dw_no_memory(&dwarf->file);
 }

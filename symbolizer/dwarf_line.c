@@ -193,10 +193,9 @@ static const char *join(struct sym_dwarf *dwarf, const char *const parts[3])
     if (!path)
         return NULL;
     char *to = path;
-    for (int i = 0; i < 3; i++) {
+    for (int i = 0; i < 3; i++)
         if (parts[i])
             to = stpcpy(to, parts[i]), *to++ = '/';
-    }
     const char *kept = dw_intern(dwarf, path, length - 1);
     if (path != short_path)
         free(path);

@@ -136,11 +136,10 @@ static struct error *find_in_package(struct sym_dwarf *dwarf, uint64_t id, struc
                           "short or of an unknown version",
                           package->file.elf->path);
     uint32_t row = 0;
-    for (uint32_t i = 0; i < index.slots && !row; i++) {
+    for (uint32_t i = 0; i < index.slots && !row; i++)
         if (sym_load_u64(package->index.data + index.ids + 8 * (uint64_t)i,
                          package->file.elf->swap) == id)
             row = index_u32(package, index.rows + 4 * (uint64_t)i);
-    }
     if (row == 0 || row > index.units)
         return NULL;
     split->file = calloc(1, sizeof(*split->file));

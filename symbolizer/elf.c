@@ -302,10 +302,9 @@ static struct error *read_file(struct sym_elf *elf)
         error = read_sections(elf, &header);
     if (error)
         return error;
-    for (size_t i = 1; i < elf->section_count && !elf->build_id_bytes; i++) {
+    for (size_t i = 1; i < elf->section_count && !elf->build_id_bytes; i++)
         if (elf->sections[i].type == SHT_NOTE)
             sym_elf_note_(elf, elf->sections[i].offset, elf->sections[i].size);
-    }
     error = read_segments(elf, &header);
     return error ? error : sort_sections(elf);
 }
@@ -389,10 +388,9 @@ void sym_elf_close(struct sym_elf *elf)
 
 unsigned sym_elf_section_named(const struct sym_elf *elf, const char *name)
 {
-    for (size_t i = 1; i < elf->section_count; i++) {
+    for (size_t i = 1; i < elf->section_count; i++)
         if (strcmp(elf->sections[i].name, name) == 0)
             return (unsigned)i;
-    }
     return 0;
 }
 

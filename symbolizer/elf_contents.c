@@ -190,10 +190,9 @@ static const struct relocation_kind kinds[] = {
 
 static const struct relocation_kind *find_kind(uint16_t machine, uint32_t type)
 {
-    for (size_t i = 0; i < sizeof(kinds) / sizeof(*kinds); i++) {
+    for (size_t i = 0; i < sizeof(kinds) / sizeof(*kinds); i++)
         if (kinds[i].machine == machine && kinds[i].type == type)
             return &kinds[i];
-    }
     return NULL;
 }
 
@@ -329,10 +328,9 @@ static struct error *find_symbols(struct sym_elf *elf, const struct sym_elf_sect
     if (table->link >= elf->section_count || elf->sections[table->link].type != SHT_SYMTAB)
         return spoilt(elf, table, "relocations without a symbol table");
     struct error *error = sym_elf_contents(elf, table->link, &symbols->rows);
-    for (unsigned i = 1; i < elf->section_count && !error; i++) {
+    for (unsigned i = 1; i < elf->section_count && !error; i++)
         if (elf->sections[i].type == SHT_SYMTAB_SHNDX && elf->sections[i].link == table->link)
             error = sym_elf_contents(elf, i, &symbols->large);
-    }
     return error;
 }
 

@@ -191,10 +191,9 @@ static const struct span *find_span(const struct spans *spans, uint64_t address)
         else
             high = middle;
     }
-    for (size_t i = low; i > 0 && spans->rows[i - 1].reach > address; i--) {
+    for (size_t i = low; i > 0 && spans->rows[i - 1].reach > address; i--)
         if (spans->rows[i - 1].high > address)
             return &spans->rows[i - 1];
-    }
     return NULL;
 }
 
@@ -219,10 +218,9 @@ static const struct sym_row *find_row(const struct kept_unit *kept, uint64_t add
 static bool scope_has(const struct sym_unit *unit, const struct sym_scope *scope, uint64_t address)
 {
     const struct sym_range *range = &unit->scope_ranges[scope->first_range];
-    for (uint32_t i = 0; i < scope->range_count; i++, range++) {
+    for (uint32_t i = 0; i < scope->range_count; i++, range++)
         if (range->low <= address && address < range->high)
             return true;
-    }
     return false;
 }
 

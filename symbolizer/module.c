@@ -85,10 +85,9 @@ static struct error *open_indexed(struct sym_module *module, const struct sym_op
 
 static bool has_symbols(const struct sym_elf *elf)
 {
-    for (size_t i = 0; i < elf->section_count; i++) {
+    for (size_t i = 0; i < elf->section_count; i++)
         if (elf->sections[i].type == SHT_SYMTAB)
             return true;
-    }
     return false;
 }
 
