@@ -77,7 +77,7 @@ static bool ops_symbol(uintptr_t address, struct kd_symbol *out)
     const char *name;
     if (!ksyms_lookup(address, &name, &out->start, &out->size))
         return false;
-    strlcpy(out->name, name, sizeof out->name);
+    strlcpy(out->name, name, sizeof(out->name));
     return true;
 }
 

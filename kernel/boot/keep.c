@@ -69,7 +69,7 @@ void keep_tell(void)
     if (!kept_find(&kept))
         return;
     char reason[100];
-    kd_kept_reason(&kept, reason, sizeof reason);
+    kd_kept_reason(&kept, reason, sizeof(reason));
     log_warn("an earlier run panicked: %s; \"panic\" shows the report", reason);
 }
 

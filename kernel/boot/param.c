@@ -98,7 +98,7 @@ static void parse_word(char *word)
 
 void param_parse(const char *command_line)
 {
-    strlcpy(words, command_line, sizeof words);
+    strlcpy(words, command_line, sizeof(words));
     for (char *at = words; *at;) {
         char *end = at;
         while (*end && *end != ' ')

@@ -85,7 +85,7 @@ static void record_print(const struct log_record *record)
 {
     char line[LOG_LINE_MAX + 64];
     struct kd_text text;
-    kd_text_init(&text, line, sizeof line);
+    kd_text_init(&text, line, sizeof(line));
     log_format(&text, record);
     kd_text_char(&text, '\n');
     output_write(line, text.length);

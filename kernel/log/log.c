@@ -34,8 +34,8 @@ static void record_fill(struct log_record *record, uint64_t sequence, enum log_l
     record->thread = thread_current()->id;
     record->cpu = (uint8_t)this_cpu()->index;
     record->level = (uint8_t)level;
-    int length = kd_vsnprintf(record->text, sizeof record->text, format, arguments);
-    record->length = (uint16_t)MIN((size_t)length, sizeof record->text - 1);
+    int length = kd_vsnprintf(record->text, sizeof(record->text), format, arguments);
+    record->length = (uint16_t)MIN((size_t)length, sizeof(record->text) - 1);
 }
 
 __debugger_text void log_at(enum log_level level, const char *format, ...)
@@ -58,7 +58,7 @@ static bool slot_copy(uint64_t sequence, struct log_record *out)
     const struct slot *slot = &ring[sequence % LOG_RECORDS];
     if (__atomic_load_n(&slot->state, __ATOMIC_ACQUIRE) != 2 * sequence + 1)
         return false;
-    memcpy(out, &slot->record, sizeof *out);
+    memcpy(out, &slot->record, sizeof(*out));
     __atomic_thread_fence(__ATOMIC_ACQUIRE);
     return __atomic_load_n(&slot->state, __ATOMIC_RELAXED) == 2 * sequence + 1;
 }

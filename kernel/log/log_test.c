@@ -24,7 +24,7 @@ static bool storm_line(const char *text, unsigned next[CPU_MAX])
     unsigned cpu = (unsigned)(text[6] - '0');
     EXPECT(cpu < CPU_MAX);
     char expected[32];
-    kd_snprintf(expected, sizeof expected, "storm %u %u storm", cpu, next[cpu]++);
+    kd_snprintf(expected, sizeof(expected), "storm %u %u storm", cpu, next[cpu]++);
     EXPECT(strcmp(text, expected) == 0);
     return true;
 }
@@ -56,8 +56,8 @@ KTEST(log, behind, "a reader that fell behind gets the oldest record")
 KTEST(log, cut, "a line that is too long is cut, not lost")
 {
     char line[LOG_LINE_MAX + 50];
-    memset(line, 'x', sizeof line - 1);
-    line[sizeof line - 1] = '\0';
+    memset(line, 'x', sizeof(line) - 1);
+    line[sizeof(line) - 1] = '\0';
     uint64_t sequence = log_next_sequence();
     log_debug("%s", line);
     struct log_record record;

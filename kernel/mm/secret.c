@@ -11,7 +11,7 @@
 #include "kernel/mm/mapping.h"
 #include "kernel/sync/lock.h"
 
-extern char __kernel_start[], __secret_start[], __secret_end[];
+extern char __secret_start[], __secret_end[];
 
 struct secret {
     paddr_t start;
@@ -108,7 +108,7 @@ void secret_free(void *object, size_t bytes)
 }
 
 // Is `at` in [start, end)? Else *length ends where that begins.
-static __debugger_text bool within(paddr_t at, paddr_t start, paddr_t end, size_t *length)
+__debugger_text static bool within(paddr_t at, paddr_t start, paddr_t end, size_t *length)
 {
     if (at < start)
         *length = MIN(*length, start - at);
@@ -126,8 +126,10 @@ __debugger_text bool secret_at(uintptr_t address, size_t *length)
     if (!mapping_walk(address, &at, &access, &bytes))
         return false;
     *length = MIN(*length, bytes);
-    paddr_t image = arch_kernel_paddr() - (uintptr_t)__kernel_start;
-    if (within(at, image + (uintptr_t)__secret_start, image + (uintptr_t)__secret_end, length))
+    // The image is physically in one piece.
+    paddr_t section;
+    if (mapping_walk((uintptr_t)__secret_start, &section, &access, &bytes) &&
+        within(at, section, section + (size_t)(__secret_end - __secret_start), length))
         return true;
     for (size_t i = 0; i < ARRAY_SIZE(secrets); i++) {
         size_t secret_bytes = READ_ONCE(secrets[i].bytes);

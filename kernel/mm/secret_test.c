@@ -32,7 +32,7 @@ static const void *alias_of(const void *address)
 KTEST(secret, section, "objects of the secret section are secret, in the direct map too")
 {
     EXPECT(is_secret(section_secret));
-    EXPECT(is_secret(section_secret + sizeof section_secret - 1));
+    EXPECT(is_secret(section_secret + sizeof(section_secret) - 1));
     EXPECT(is_secret(alias_of(section_secret)));
     EXPECT(!is_secret(buffer));
 }

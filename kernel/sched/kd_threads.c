@@ -13,7 +13,7 @@
 
 #define THREADS_MAX 4096
 
-static __debugger_text bool read_thread(const struct thread *thread, struct thread *copy)
+__debugger_text static bool read_thread(const struct thread *thread, struct thread *copy)
 {
     return (uintptr_t)thread % _Alignof(struct thread) == 0 &&
            kd_mem_copy(copy, thread, sizeof(*copy)) == sizeof(*copy);
@@ -38,7 +38,7 @@ __debugger_text const struct thread *thread_next_unlocked(const struct thread *c
     return LIST_ENTRY(here.next, struct thread, all_link);
 }
 
-static __debugger_text void copy_string(char *to, size_t size, const char *from)
+__debugger_text static void copy_string(char *to, size_t size, const char *from)
 {
     size_t n = 0;
     while (from && n + 1 < size && kd_mem_copy(to + n, from + n, 1) == 1 && to[n])
@@ -77,7 +77,7 @@ __debugger_text bool thread_view(const struct thread *thread, struct thread_view
     return true;
 }
 
-static __debugger_text enum kd_thread_state kd_state(const struct thread_view *view)
+__debugger_text static enum kd_thread_state kd_state(const struct thread_view *view)
 {
     switch (view->state) {
     case THREAD_RUNNING:

@@ -45,7 +45,7 @@ static void crash_assert(void)
 static __noinline unsigned recurse(unsigned depth)
 {
     volatile char frame[256];
-    frame[depth % sizeof frame] = (char)depth;
+    frame[depth % sizeof(frame)] = (char)depth;
     if (zero) // the compiler must not see that there is no way out
         return 0;
     return recurse(depth + 1) + (unsigned)frame[0];
@@ -137,14 +137,14 @@ static void crash_secrets(void)
     struct secret on_stack[SECRETS / 4] = {0}, bait_on_stack[BAIT / 2] = {0};
     struct secret *volatile on_heap[SECRETS / 4];
     struct secret *volatile pointers[] = {static_secrets, static_bait};
-    secret_mark(on_stack, sizeof on_stack);
+    secret_mark(on_stack, sizeof(on_stack));
     unsigned number = 0;
     for (unsigned i = 0; i < ARRAY_SIZE(static_secrets); i++)
         plant(&static_secrets[i], number++);
     for (unsigned i = 0; i < ARRAY_SIZE(on_stack); i++)
         plant(&on_stack[i], number++);
     for (unsigned i = 0; i < ARRAY_SIZE(on_heap); i++)
-        if ((on_heap[i] = secret_alloc(sizeof *on_heap[i])))
+        if ((on_heap[i] = secret_alloc(sizeof(*on_heap[i]))))
             plant(on_heap[i], number++);
     // Last, so that what is left over in registers is bait.
     for (unsigned i = 0; i < ARRAY_SIZE(static_bait); i++)

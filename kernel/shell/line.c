@@ -70,7 +70,7 @@ static void move_to(struct line_editor *editor, size_t cursor)
 
 static void replace(struct line_editor *editor, const char *text)
 {
-    strlcpy(editor->text, text, sizeof editor->text);
+    strlcpy(editor->text, text, sizeof(editor->text));
     editor->length = editor->cursor = strlen(editor->text);
     redraw(editor);
 }
@@ -100,7 +100,7 @@ static void history_show(struct line_editor *editor, unsigned number)
     if (number > count || number < oldest || number == editor->history_at)
         return;
     if (editor->history_at == count)
-        strlcpy(editor->draft, editor->text, sizeof editor->draft);
+        strlcpy(editor->draft, editor->text, sizeof(editor->draft));
     editor->history_at = number;
     replace(editor, number == count ? editor->draft : history_line(editor, number));
 }

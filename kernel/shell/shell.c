@@ -66,7 +66,7 @@ int command_execute(struct kd_text *out, const char *line, bool stopped)
 {
     char copy[LINE_MAX + 1];
     char *words[WORDS_MAX];
-    if (strlcpy(copy, line, sizeof copy) >= sizeof copy) {
+    if (strlcpy(copy, line, sizeof(copy)) >= sizeof(copy)) {
         kd_text_printf(out, "the line is longer than %d characters\n", LINE_MAX);
         return -E2BIG;
     }
@@ -142,7 +142,7 @@ static void shell_run(void *unused)
     static struct line_editor editor;
     char buffer[128];
     struct kd_text screen;
-    kd_text_init_sink(&screen, buffer, sizeof buffer, console_sink, NULL);
+    kd_text_init_sink(&screen, buffer, sizeof(buffer), console_sink, NULL);
     line_init(&editor, "fathom> ", &screen);
     for (;;) {
         line_prompt(&editor);

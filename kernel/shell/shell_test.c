@@ -13,7 +13,7 @@ static char printed[2048];
 static int execute(const char *line, bool stopped)
 {
     struct kd_text text;
-    kd_text_init(&text, printed, sizeof printed);
+    kd_text_init(&text, printed, sizeof(printed));
     return command_execute(&text, line, stopped);
 }
 
@@ -39,8 +39,8 @@ KTEST(shell, help, "help lists every command in the order of names")
 KTEST(shell, bounds, "lines and words beyond the limits are refused")
 {
     char line[LINE_MAX + 10];
-    memset(line, 'a', sizeof line - 1);
-    line[sizeof line - 1] = '\0';
+    memset(line, 'a', sizeof(line) - 1);
+    line[sizeof(line) - 1] = '\0';
     EXPECT_EQ(execute(line, false), -E2BIG);
     EXPECT_EQ(execute("help a b c d e f g h i j k l m n o p", false), -E2BIG);
     EXPECT_EQ(execute("   ", false), 0);
@@ -60,7 +60,7 @@ static char screen_buffer[4096];
 
 static void editor_start(void)
 {
-    kd_text_init(&screen, screen_buffer, sizeof screen_buffer);
+    kd_text_init(&screen, screen_buffer, sizeof(screen_buffer));
     line_init(&editor, "> ", &screen);
     line_prompt(&editor);
 }

@@ -31,18 +31,18 @@ static void print(const char *format, ...)
     char line[256];
     va_list arguments;
     va_start(arguments, format);
-    int length = kd_vsnprintf(line, sizeof line, format, arguments);
+    int length = kd_vsnprintf(line, sizeof(line), format, arguments);
     va_end(arguments);
-    console_write(line, MIN((size_t)length, sizeof line - 1));
+    console_write(line, MIN((size_t)length, sizeof(line) - 1));
 }
 
 _Noreturn void ktest_fail(const char *file, int line, const char *format, ...)
 {
-    int length = kd_snprintf(current.why, sizeof current.why, "%s:%d: ", file, line);
-    size_t used = MIN((size_t)length, sizeof current.why - 1);
+    int length = kd_snprintf(current.why, sizeof(current.why), "%s:%d: ", file, line);
+    size_t used = MIN((size_t)length, sizeof(current.why) - 1);
     va_list arguments;
     va_start(arguments, format);
-    kd_vsnprintf(current.why + used, sizeof current.why - used, format, arguments);
+    kd_vsnprintf(current.why + used, sizeof(current.why) - used, format, arguments);
     va_end(arguments);
     current.failed = true;
     thread_exit();
@@ -50,7 +50,7 @@ _Noreturn void ktest_fail(const char *file, int line, const char *format, ...)
 
 _Noreturn void ktest_skip(const char *reason)
 {
-    strlcpy(current.why, reason, sizeof current.why);
+    strlcpy(current.why, reason, sizeof(current.why));
     current.skipped = true;
     thread_exit();
 }
@@ -101,7 +101,7 @@ static bool run_one(const struct ktest *test, unsigned number)
     if (thread_create(test->name, PRIORITY_NORMAL, 0, test_thread, NULL, &thread) < 0)
         panic("no memory for a self-test");
     thread_join(thread);
-    if (!current.failed && leaked(&before, current.why, sizeof current.why))
+    if (!current.failed && leaked(&before, current.why, sizeof(current.why)))
         current.failed = true;
     if (current.failed)
         print("# %s\n", current.why);
@@ -128,7 +128,7 @@ void ktest_run_all(const char *filter)
         if (chosen(test, filter) && !run_one(test, ++number))
             failed++;
     char why[96];
-    if (leaked(&before, why, sizeof why)) {
+    if (leaked(&before, why, sizeof(why))) {
         print("# the self-tests as a whole: %s\n", why);
         failed++;
     }

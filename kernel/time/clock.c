@@ -12,7 +12,7 @@ static uint64_t base;
 static uint64_t mult;    // ns per tick, 32.32; 0 before time_init()
 static uint64_t inverse; // ticks per ns, 32.32
 
-static __debugger_text uint64_t scale(uint64_t value, uint64_t by)
+__debugger_text static uint64_t scale(uint64_t value, uint64_t by)
 {
     return (uint64_t)((unsigned __int128)value * by >> 32);
 }

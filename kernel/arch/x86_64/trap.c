@@ -70,10 +70,10 @@ __debugger_text static bool overflowed(const struct kd_frame *frame, uint64_t ad
 __debugger_text static bool is_compiler_check(const struct kd_frame *frame)
 {
     static const uint8_t ud2[] = {0x0f, 0x0b};
-    uint8_t insn[sizeof ud2];
+    uint8_t insn[sizeof(ud2)];
     return frame->vector == VECTOR_INVALID_OPCODE &&
-           kd_mem_copy(insn, (const void *)frame->rip, sizeof insn) == sizeof insn &&
-           memcmp(insn, ud2, sizeof insn) == 0;
+           kd_mem_copy(insn, (const void *)frame->rip, sizeof(insn)) == sizeof(insn) &&
+           memcmp(insn, ud2, sizeof(insn)) == 0;
 }
 
 __debugger_text static void exception(struct kd_frame *frame)

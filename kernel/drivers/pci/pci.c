@@ -295,7 +295,7 @@ static void bridge_scan(struct pci_device *bridge, unsigned *last_bus)
 static void function_add(const struct boot_ecam *ecam, volatile uint8_t *config, unsigned bus,
                          unsigned slot, unsigned function, unsigned *last_bus)
 {
-    struct pci_device *device = kmalloc(sizeof *device);
+    struct pci_device *device = kmalloc(sizeof(*device));
     if (!device) {
         log_error("pci: no memory for a device");
         return;

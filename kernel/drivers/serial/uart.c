@@ -73,7 +73,7 @@ struct uart *uart_add(const struct boot_uart *where, volatile void *registers)
     uart->driver = driver;
     uart->where = *where;
     uart->registers = registers;
-    kd_snprintf(uart->name, sizeof uart->name, "uart%u", uart_count);
+    kd_snprintf(uart->name, sizeof(uart->name), "uart%u", uart_count);
     uart->port = (struct debug_port){
         .name = uart->name,
         .claim = port_claim,
@@ -147,7 +147,7 @@ static void receive_all(struct uart *uart, struct kd_frame *frame)
             kd_receive_break(frame);
         errors = 0;
         if (uart->shared)
-            count = kd_receive(frame, bytes, count, sizeof shared_bytes);
+            count = kd_receive(frame, bytes, count, sizeof(shared_bytes));
         if (uart->console)
             console_receive(bytes, count);
     }
@@ -178,7 +178,7 @@ static void held_release(struct timer *timer)
         struct uart *uart = &uarts[i];
         if (!uart->shared || __atomic_test_and_set(&uart->receiving, __ATOMIC_ACQUIRE))
             continue;
-        size_t count = kd_receive_timeout(shared_bytes, sizeof shared_bytes);
+        size_t count = kd_receive_timeout(shared_bytes, sizeof(shared_bytes));
         if (uart->console)
             console_receive(shared_bytes, count);
         __atomic_clear(&uart->receiving, __ATOMIC_RELEASE);
