@@ -12,10 +12,12 @@ enum {
 };
 
 // Sections libdwarf may see: what it needs for our questions, so that no other is decompressed.
+// .debug_rnglists is not among them: libdwarf 20210528 frees what it has not allocated when the
+// head of a list is damaged, so those lists are read here.
 static const char *const section_names[] = {
-    ".debug_info",        ".debug_types", ".debug_abbrev", ".debug_str",      ".debug_line_str",
-    ".debug_str_offsets", ".debug_addr",  ".debug_ranges", ".debug_rnglists", ".debug_loc",
-    ".debug_loclists",    ".debug_frame", ".eh_frame",
+    ".debug_info",     ".debug_types",       ".debug_abbrev", ".debug_str",
+    ".debug_line_str", ".debug_str_offsets", ".debug_addr",   ".debug_ranges",
+    ".debug_loc",      ".debug_loclists",    ".debug_frame",  ".eh_frame",
 };
 
 #define SECTION_COUNT (sizeof(section_names) / sizeof(*section_names))
@@ -27,7 +29,8 @@ struct sym_debug_private {
         struct sym_bytes contents;
     } sections[SECTION_COUNT + 1];
     size_t section_count;
-    uint8_t *frame; // .debug_frame without the marks below
+    struct sym_bytes range_lists; // .debug_rnglists
+    uint8_t *frame;               // .debug_frame without the marks below
     uint64_t *signal_cies;
     size_t signal_cie_count;
     Dwarf_Obj_Access_Methods methods;
@@ -153,7 +156,7 @@ static struct error *find_sections(struct sym_debug *debug)
             number && !debug->elf->relocatable ? debug->elf->sections[number].address : 0;
         own->section_count += section->contents.size > 0;
     }
-    return NULL;
+    return sym_elf_contents_named(debug->elf, ".debug_rnglists", &own->range_lists);
 }
 
 static struct error *open_libdwarf(struct sym_debug *debug)
@@ -432,17 +435,29 @@ static bool covers_from_to(struct sym_debug *debug, Dwarf_Die die, uint64_t addr
     return address >= low && address < high;
 }
 
-static uint64_t unit_base(struct sym_debug *debug, Dwarf_Die die)
+static Dwarf_Die unit_of(struct sym_debug *debug, Dwarf_Die die)
 {
     Dwarf_Off offset;
     Dwarf_Die unit = NULL;
     Dwarf_Error error = NULL;
+    int result = dwarf_CU_dieoffset_given_die(die, &offset, &error);
+    if (result == DW_DLV_OK)
+        result =
+            dwarf_offdie_b(debug->dbg, offset, dwarf_get_die_infotypes_flag(die), &unit, &error);
+    if (result == DW_DLV_ERROR)
+        sym_debug_forget(debug, error);
+    return result == DW_DLV_OK ? unit : NULL;
+}
+
+// What the ranges of a unit's entries are relative to.
+static uint64_t unit_base(struct sym_debug *debug, Dwarf_Die die)
+{
+    Dwarf_Die unit = unit_of(debug, die);
     uint64_t base = 0;
-    if (dwarf_CU_dieoffset_given_die(die, &offset, &error) != DW_DLV_OK ||
-        dwarf_offdie_b(debug->dbg, offset, true, &unit, &error) != DW_DLV_OK)
-        return 0;
-    read_address(debug, unit, DW_AT_low_pc, &base);
-    dwarf_dealloc_die(unit);
+    if (unit) {
+        read_address(debug, unit, DW_AT_low_pc, &base);
+        dwarf_dealloc_die(unit);
+    }
     return base;
 }
 
@@ -464,41 +479,104 @@ static bool covers_old_list(struct sym_debug *debug, Dwarf_Die die, Dwarf_Off of
     }
     uint64_t base = unit_base(debug, die);
     bool covers = false;
-    for (Dwarf_Signed i = 0; i < count && !covers; i++) {
+    for (Dwarf_Signed i = 0; i < count && !covers; i++)
         if (ranges[i].dwr_type == DW_RANGES_ADDRESS_SELECTION)
             base = ranges[i].dwr_addr2;
         else if (ranges[i].dwr_type == DW_RANGES_ENTRY)
             covers = address >= base + ranges[i].dwr_addr1 && address < base + ranges[i].dwr_addr2;
-    }
     dwarf_ranges_dealloc(debug->dbg, ranges, count);
     return covers;
 }
 
-// DWARF 5, section 2.17.3; libdwarf has done the sums.
-static bool covers_list(struct sym_debug *debug, Dwarf_Attribute attribute, Dwarf_Half form,
-                        Dwarf_Unsigned value, uint64_t address)
+static bool read_offset(struct sym_debug *debug, Dwarf_Die die, Dwarf_Half name, uint64_t *out)
 {
-    Dwarf_Rnglists_Head head = NULL;
-    Dwarf_Unsigned count = 0, offset = 0;
+    Dwarf_Attribute attribute = own_attribute(debug, die, name);
+    Dwarf_Off offset = 0;
     Dwarf_Error error = NULL;
-    int result =
-        dwarf_rnglists_get_rle_head(attribute, form, value, &head, &count, &offset, &error);
-    bool covers = false;
-    for (Dwarf_Unsigned i = 0; result == DW_DLV_OK && i < count && !covers; i++) {
-        unsigned length, code;
-        Dwarf_Unsigned raw1, raw2, low = 0, high = 0;
-        Dwarf_Bool unavailable = false;
-        result = dwarf_get_rnglists_entry_fields_a(head, i, &length, &code, &raw1, &raw2,
-                                                   &unavailable, &low, &high, &error);
-        bool range = code != DW_RLE_end_of_list && code != DW_RLE_base_address &&
-                     code != DW_RLE_base_addressx;
-        covers = result == DW_DLV_OK && range && !unavailable && address >= low && address < high;
-    }
+    if (!attribute)
+        return false;
+    int result = dwarf_global_formref(attribute, &offset, &error);
     if (result == DW_DLV_ERROR)
         sym_debug_forget(debug, error);
-    if (head)
-        dwarf_dealloc_rnglists_head(head);
-    return covers;
+    dwarf_dealloc_attribute(attribute);
+    *out = offset;
+    return result == DW_DLV_OK;
+}
+
+static uint64_t address_at(struct sym_debug *debug, Dwarf_Die die, uint64_t index, bool *right)
+{
+    Dwarf_Addr address = 0;
+    Dwarf_Error error = NULL;
+    int result = dwarf_debug_addr_index_to_addr(die, index, &address, &error);
+    if (result == DW_DLV_ERROR)
+        sym_debug_forget(debug, error);
+    *right &= result == DW_DLV_OK;
+    return address;
+}
+
+// DWARF 5, section 7.25. An end of less than its beginning covers nothing.
+static bool covers_list(struct sym_debug *debug, Dwarf_Die die, uint64_t offset, uint64_t address)
+{
+    const struct sym_elf *elf = debug->elf;
+    unsigned bytes = elf->wide ? 8 : 4;
+    struct sym_cursor cursor = sym_cursor_over(debug->private_->range_lists, elf->swap);
+    uint64_t base = unit_base(debug, die), low, high;
+    bool right = true;
+    sym_cursor_seek(&cursor, offset);
+    while (right && !cursor.failed) {
+        uint8_t kind = sym_read_u8(&cursor);
+        low = high = 0;
+        switch (kind) {
+        case DW_RLE_base_addressx:
+            base = address_at(debug, die, sym_read_uleb(&cursor), &right);
+            break;
+        case DW_RLE_startx_endx:
+            low = address_at(debug, die, sym_read_uleb(&cursor), &right);
+            high = address_at(debug, die, sym_read_uleb(&cursor), &right);
+            break;
+        case DW_RLE_startx_length:
+            low = address_at(debug, die, sym_read_uleb(&cursor), &right);
+            high = low + sym_read_uleb(&cursor);
+            break;
+        case DW_RLE_offset_pair:
+            low = base + sym_read_uleb(&cursor);
+            high = base + sym_read_uleb(&cursor);
+            break;
+        case DW_RLE_base_address:
+            base = sym_read_unsigned(&cursor, bytes);
+            break;
+        case DW_RLE_start_end:
+            low = sym_read_unsigned(&cursor, bytes);
+            high = sym_read_unsigned(&cursor, bytes);
+            break;
+        case DW_RLE_start_length:
+            low = sym_read_unsigned(&cursor, bytes);
+            high = low + sym_read_uleb(&cursor);
+            break;
+        default: // DW_RLE_end_of_list, and what is none
+            return false;
+        }
+        if (right && !cursor.failed && address >= low && address < high)
+            return true;
+    }
+    return false;
+}
+
+// DW_FORM_rnglistx: the unit's table of offsets tells where the list is.
+static bool indexed_list(struct sym_debug *debug, Dwarf_Die die, uint64_t index, unsigned bytes,
+                         uint64_t *offset)
+{
+    Dwarf_Die unit = unit_of(debug, die);
+    uint64_t base = 0;
+    bool right = unit && read_offset(debug, unit, DW_AT_rnglists_base, &base);
+    if (unit)
+        dwarf_dealloc_die(unit);
+    struct sym_cursor cursor = sym_cursor_over(debug->private_->range_lists, debug->elf->swap);
+    if (!right || index >= debug->private_->range_lists.size)
+        return false;
+    sym_cursor_seek(&cursor, base + index * bytes);
+    *offset = base + sym_read_unsigned(&cursor, bytes);
+    return !cursor.failed;
 }
 
 bool sym_debug_covers(struct sym_debug *debug, Dwarf_Die die, uint64_t address)
@@ -507,24 +585,19 @@ bool sym_debug_covers(struct sym_debug *debug, Dwarf_Die die, uint64_t address)
     bool known;
     if (!attribute)
         return covers_from_to(debug, die, address, &known);
-    Dwarf_Half form = 0, version = 0, offset_bytes = 0;
-    Dwarf_Off offset = 0;
-    Dwarf_Unsigned value = 0;
+    Dwarf_Half form = 0, version = 0, offset_bytes = 4;
+    uint64_t offset = 0, index = 0;
     Dwarf_Error error = NULL;
-    bool covers = false;
     dwarf_get_version_of_die(die, &version, &offset_bytes);
-    int result = dwarf_whatform(attribute, &form, &error);
-    if (result == DW_DLV_OK && form == DW_FORM_rnglistx)
-        result = dwarf_formudata(attribute, &value, &error);
-    else if (result == DW_DLV_OK)
-        result = dwarf_global_formref(attribute, &offset, &error);
-    if (result == DW_DLV_ERROR)
+    if (dwarf_whatform(attribute, &form, &error) == DW_DLV_ERROR)
         sym_debug_forget(debug, error);
-    if (result == DW_DLV_OK && version >= 5)
-        covers =
-            covers_list(debug, attribute, form, form == DW_FORM_rnglistx ? value : offset, address);
-    else if (result == DW_DLV_OK)
-        covers = covers_old_list(debug, die, offset, address);
     dwarf_dealloc_attribute(attribute);
-    return covers;
+    bool found = form == DW_FORM_rnglistx
+                     ? sym_debug_unsigned(debug, die, DW_AT_ranges, &index) &&
+                           indexed_list(debug, die, index, offset_bytes, &offset)
+                     : read_offset(debug, die, DW_AT_ranges, &offset);
+    if (!found)
+        return false;
+    return version >= 5 ? covers_list(debug, die, offset, address)
+                        : covers_old_list(debug, die, offset, address);
 }
