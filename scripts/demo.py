@@ -2,14 +2,17 @@
 # SPDX-License-Identifier: MIT
 """A whole session without anyone typing, on each machine in turn: boot, attach gdb over the line the
 console shares, look at threads, stop in an interrupt handler, step, watch a variable, break into a
-CPU that spins with interrupts off, and read a panic. Transcripts are kept in BUILD/demo/.
+CPU that spins with interrupts off, read a panic, decode it from the log, and look at the dead
+machine with gdb. Transcripts are kept in BUILD/demo/.
 
 usage: demo.py [--build DIR] [ARCH...]
 """
 import argparse
+import contextlib
 import os
 import pathlib
 import re
+import subprocess
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "tests"))
@@ -48,6 +51,39 @@ def number_of(name, threads):
 def without_capsule(report):
     """The report of a panic as a person reads it: the capsule behind it is for `fathom decode`."""
     return re.sub(r"(?:^~.*\n)+", "...\n", report, flags=re.M)
+
+
+def part_of_first_cpu(decoded):
+    """What `fathom decode` says of the CPU that panicked."""
+    return re.search(r"^cpu \d+ thread [^\n]*:\n.*?(?=^cpu |^last log)", decoded,
+                     re.M | re.S)[0] + "...\n"
+
+
+def play_post_mortem(kernel, log, stage):
+    """The machine is gone; what is left of it is the text of its console."""
+    from harness.batch import run_gdb
+    from harness.machine import FATHOM
+
+    stage.say("the machine is gone; its log is decoded")
+    stage.show(f"$ fathom decode {log} -e {kernel}\n")
+    decoded = subprocess.run([FATHOM, "decode", log, "-e", kernel], capture_output=True, text=True,
+                             check=True).stdout
+    stage.show(part_of_first_cpu(decoded))
+
+    stage.say("gdb over the dead machine: the capsule in the log holds its registers and stacks")
+    stage.show(f"$ fathom decode --gdb 0 {log} -e {kernel}\n")
+    with subprocess.Popen([FATHOM, "decode", "--gdb", "0", log, "-e", kernel], text=True,
+                          stdout=subprocess.PIPE) as server:
+        invitation = server.stdout.readline()
+        stage.show(invitation)
+        port = re.search(r"target remote (\S+)", invitation)[1]
+        commands = [f"target remote {port}", "info threads", "bt", "x/3i $pc", "frame 2",
+                    "print thread->name", "thread find shell", "monitor reason"]
+        with contextlib.redirect_stdout(None):
+            outputs = run_gdb([f"file {kernel}", *commands, "echo"], log.parent)
+        for command, output in zip(commands, outputs[1:]):
+            stage.show(f"(gdb) {command}\n{output}")
+        server.kill()
 
 
 def play(arch, folder, stage):
@@ -112,6 +148,8 @@ def play(arch, folder, stage):
             gdb.show_from_now(stage.show)
             gdb.command("bt")
             gdb.command("info registers")
+        kernel = machine.kernel
+    play_post_mortem(kernel, folder / "console.log", stage)
 
 
 def main():
