@@ -26,9 +26,8 @@ static struct {
 
 static void copy_string(char *to, size_t size, const char *from)
 {
-    for (size_t i = 0; i < size && from != NULL && from[i] != '\0'; i++) {
+    for (size_t i = 0; i < size && from != NULL && from[i] != '\0'; i++)
         to[i] = from[i];
-    }
 }
 
 // -- the machine ------------------------------------------------------------------------------
@@ -82,9 +81,8 @@ size_t kd_build_id(const void *notes, size_t bytes, const uint8_t **id)
         memcpy(&note, at, sizeof(note));
         uint64_t name = ((uint64_t)note.name_bytes + 3) & ~UINT64_C(3);
         uint64_t data = ((uint64_t)note.data_bytes + 3) & ~UINT64_C(3);
-        if (name + data > bytes - sizeof(note)) {
+        if (name + data > bytes - sizeof(note))
             return 0;
-        }
         at += sizeof(note);
         if (note.type == NOTE_GNU_BUILD_ID && note.name_bytes == 4 && memcmp(at, "GNU", 4) == 0) {
             *id = at + name;
@@ -205,9 +203,8 @@ static void put_value(struct kd_capsule_registers *record, unsigned row, size_t 
     uint64_t word = 0;
     memcpy(&word, value, bytes < sizeof(word) ? bytes : sizeof(word));
     // A function's prologue has the canary in a register for a moment.
-    if (word != 0 && kd_capsule_is_canary(word)) {
+    if (word != 0 && kd_capsule_is_canary(word))
         return;
-    }
     memcpy(record->values + offset, value, bytes);
     record->known[row / 8] |= (uint8_t)(1 << row % 8);
 }
@@ -218,9 +215,8 @@ static void put_values(const struct values *values, bool special)
     size_t offset = 0;
     for (unsigned i = 0; i < row_count(); i++) {
         const struct gdb_register *row = &kd_machine.gdb->registers[i];
-        if (!row_has_value(row)) {
+        if (!row_has_value(row))
             continue;
-        }
         bool is_special = (row->location & GDB_REGISTER_SPECIAL) != 0;
         size_t bytes = row->bits / 8U;
         uint64_t value = 0;
@@ -246,12 +242,13 @@ static void write_registers(int64_t thread, uint32_t cpu, const struct kd_frame 
     size_t bytes = sizeof(struct kd_capsule_registers) + value_bytes();
     struct values values = {.frame = frame, .valid = valid};
     values.record = kd_capsule_reserve(&capsule.writer, KD_CAPSULE_REGISTERS, bytes);
+    if (values.record == NULL)
+        return; // a machine whose registers fill more than a block
     values.record->thread = thread;
     values.record->cpu = cpu;
     put_values(&values, false);
-    if (cpu != KD_CAPSULE_NO_CPU) {
+    if (cpu != KD_CAPSULE_NO_CPU)
         kd_run_on(cpu, put_special_values, &values);
-    }
     kd_capsule_commit(&capsule.writer, bytes);
 }
 
@@ -266,9 +263,8 @@ static int write_cpu(void *argument)
     record->index = cpu->index;
     record->thread = kd_thread_on(cpu->index);
     record->flags = stopped ? KD_CAPSULE_CPU_STOPPED : 0;
-    if (cpu == capsule.facts->cpu) {
+    if (cpu == capsule.facts->cpu)
         record->flags |= KD_CAPSULE_CPU_PANICKED;
-    }
     const char *other = capsule.facts->other_reason[cpu->index];
     if (other[0] != '\0') {
         record->flags |= KD_CAPSULE_CPU_ALSO_PANICKED;
@@ -279,9 +275,8 @@ static int write_cpu(void *argument)
         record->flags |= kd.kernel->interrupts_on(cpu->frame) ? KD_CAPSULE_CPU_INTERRUPTS_ON : 0;
     }
     kd_capsule_commit(&capsule.writer, sizeof(*record));
-    if (stopped) {
+    if (stopped)
         write_registers(kd_thread_on(cpu->index), cpu->index, cpu->frame, UINT64_MAX);
-    }
     return 0;
 }
 
@@ -290,11 +285,9 @@ static void write_essentials(void)
     kd_capsule_flush(&capsule.writer);
     kd_protect(write_machine, NULL, NULL);
     kd_protect(write_register_set, NULL, NULL);
-    for (unsigned i = 0; i < kd_cpu_total(); i++) {
-        if (kd_cpu_online(i)) {
+    for (unsigned i = 0; i < kd_cpu_total(); i++)
+        if (kd_cpu_online(i))
             kd_protect(write_cpu, &kd.cpus[i], NULL);
-        }
-    }
 }
 
 // -- stacks -----------------------------------------------------------------------------------
@@ -307,15 +300,12 @@ struct live {
 static struct live live_part(const struct kd_thread *thread, uint64_t sp, uint64_t fp)
 {
     uint64_t low = thread->stack_low, high = thread->stack_high;
-    if (low >= high) {
+    if (low >= high)
         return (struct live){sp, sp + POINTED_BYTES};
-    }
-    if (sp >= low && sp < high) {
+    if (sp >= low && sp < high)
         return (struct live){sp, high};
-    }
-    if (sp < low && low - sp < STACK_SKEW_MAX) {
+    if (sp < low && low - sp < STACK_SKEW_MAX)
         return (struct live){low, high};
-    }
     // On a stack of its own, as of an interrupt or a fault: the frame pointer may be back already.
     return fp >= low && fp < high ? (struct live){fp - 2 * sizeof(fp), high}
                                   : (struct live){high, high};
@@ -349,9 +339,8 @@ static int write_cpu_stack(void *argument)
     uint64_t budget = kd.config.capsule_bytes;
     // What the CPU works on may be another stack than the thread's.
     kd_capsule_take(kd_frame_sp(cpu->frame), POINTED_BYTES, KD_CAPSULE_MEMORY_STACK);
-    if (!take_stack(live_of_cpu(cpu), first ? budget / 4 : budget / 16)) {
+    if (!take_stack(live_of_cpu(cpu), first ? budget / 4 : budget / 16))
         capsule.summary.stacks_left_out++;
-    }
     return 0;
 }
 
@@ -378,9 +367,8 @@ static int write_ranges(void *argument)
 {
     (void)argument;
     const struct kd_range *range = kd.kernel->capsule_ranges;
-    for (; range != NULL && range->end > range->start; range++) {
+    for (; range != NULL && range->end > range->start; range++)
         kd_capsule_take(range->start, range->end - range->start, KD_CAPSULE_MEMORY_KERNEL);
-    }
     return 0;
 }
 
@@ -388,9 +376,8 @@ static void for_stopped_cpus(int (*stage)(void *argument))
 {
     for (unsigned i = 0; i < kd_cpu_total(); i++) {
         struct kd_cpu *cpu = &kd.cpus[i];
-        if (cpu != capsule.facts->cpu && kd_cpu_online(i) && kd_cpu_stopped(cpu)) {
+        if (cpu != capsule.facts->cpu && kd_cpu_online(i) && kd_cpu_stopped(cpu))
             kd_protect(stage, cpu, NULL);
-        }
     }
 }
 
@@ -416,23 +403,20 @@ static void write_thread(const struct kd_thread *thread)
     copy_string(record->wait, sizeof(record->wait), thread->wait);
     kd_capsule_commit(&capsule.writer, sizeof(*record));
     capsule.summary.threads++;
-    if (kd.kernel->thread_bytes > 0 && has_budget_for_threads()) {
+    if (kd.kernel->thread_bytes > 0 && has_budget_for_threads())
         kd_capsule_take(thread->handle, kd.kernel->thread_bytes, KD_CAPSULE_MEMORY_KERNEL);
-    }
 }
 
 static void write_sleeper(const struct kd_thread *thread)
 {
     struct kd_frame frame;
     uint64_t valid, budget = kd.config.capsule_bytes;
-    if (kd.kernel->thread_frame(thread, &frame, &valid) != 0) {
+    if (kd.kernel->thread_frame(thread, &frame, &valid) != 0)
         return;
-    }
     write_registers(thread->id, KD_CAPSULE_NO_CPU, &frame, valid);
     if (!has_budget_for_threads() ||
-        !take_stack(live_part(thread, kd_frame_sp(&frame), kd_frame_fp(&frame)), budget / 32)) {
+        !take_stack(live_part(thread, kd_frame_sp(&frame), kd_frame_fp(&frame)), budget / 32))
         capsule.summary.stacks_left_out++;
-    }
 }
 
 static int write_threads(void *argument)
@@ -446,9 +430,8 @@ static int write_threads(void *argument)
             continue;
         }
         write_thread(&thread);
-        if (kd_thread_cpu(thread.id) < 0) {
+        if (kd_thread_cpu(thread.id) < 0)
             write_sleeper(&thread);
-        }
     }
     return 0;
 }
@@ -463,9 +446,8 @@ struct text_stage {
 static void text_sink(struct kd_text *text, const char *characters, size_t length)
 {
     struct text_stage *stage = text->context;
-    if (stage->offset + length > TEXT_BYTES_MAX) {
+    if (stage->offset + length > TEXT_BYTES_MAX)
         return;
-    }
     struct kd_capsule_text *record =
         kd_capsule_reserve(&capsule.writer, KD_CAPSULE_TEXT, sizeof(*record) + length);
     copy_string(record->name, sizeof(record->name), stage->name);
@@ -482,11 +464,10 @@ static int write_text(void *argument)
     char buffer[TEXT_PART];
     struct kd_text text;
     kd_text_init_sink(&text, buffer, sizeof(buffer), text_sink, stage);
-    if (strcmp(stage->name, "log") == 0) {
+    if (strcmp(stage->name, "log") == 0)
         kd.kernel->log_tail(&text, LOG_LINES);
-    } else {
+    else
         kd.kernel->command(&text, stage->name);
-    }
     kd_text_flush(&text);
     return 0;
 }
@@ -539,9 +520,8 @@ static void write_summary(void)
 
 uint32_t kd_capsule_write(const struct kd_panic_facts *facts, uint32_t id)
 {
-    if (kd.config.capsule_bytes == 0) {
+    if (kd.config.capsule_bytes == 0)
         return 0;
-    }
     capsule.facts = facts;
     capsule.summary = (struct kd_capsule_summary){0};
     capsule.lines = (struct kd_capsule_lines){.write = print_line, .id = id};

@@ -290,7 +290,8 @@ _Noreturn void kd_panic_end(void)
 }
 
 // A panic while this CPU is in the debugger or in the report.
-static void panic_inside(struct kd_cpu *cpu, const char *format, va_list arguments)
+static void panic_inside(struct kd_cpu *cpu, const struct kd_frame *frame, const char *format,
+                         va_list arguments)
 {
     if (cpu->rescue != NULL) {
         if (cpu->rescue_error != NULL) {
@@ -304,7 +305,9 @@ static void panic_inside(struct kd_cpu *cpu, const char *format, va_list argumen
         int start = kd_snprintf(line, sizeof(line), "\nPANIC: inside the debugger: ");
         kd_vsnprintf(line + start, sizeof(line) - (size_t)start, format, arguments);
         kd_gdb_print(line, strlen(line));
-        kd_gdb_print("\n", 1);
+        kd_snprintf(line, sizeof(line), " (cpu %u, pc 0x%016llx)\n", cpu->index,
+                    (unsigned long long)kd_frame_pc(frame));
+        kd_gdb_print(line, strlen(line));
         kd_panic_end();
     }
     halt();
@@ -335,7 +338,7 @@ _Noreturn void kd_vpanic(struct kd_frame *frame, const struct kd_trap *trap, con
     }
     struct kd_cpu *cpu = kd_this_cpu();
     if (cpu->inside) {
-        panic_inside(cpu, format, arguments);
+        panic_inside(cpu, frame, format, arguments);
     }
     int nobody = KD_NOBODY;
     if (!atomic_compare_exchange_strong(&panic_cpu, &nobody, (int)cpu->index)) {

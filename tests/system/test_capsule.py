@@ -158,6 +158,24 @@ def test_panics_at_once_with_the_console_busy_make_one_report_and_one_capsule(st
     assert also == {str(index) for index, (flags, _, _) in capsule.cpus.items() if flags & 4}
 
 
+def test_a_damaged_kernel_has_a_capsule_all_the_same(start, debug):
+    """Lists and handlers that lead nowhere, a wild program counter: each costs what it is about."""
+    machine = start(append="panic=poweroff").boot()
+    gdb = debug(machine)
+    running = re.findall(r"^[* ]+(\d+) +Thread .*running on CPU", gdb.command("info threads"), re.M)
+    gdb.command(f"thread {running[0]}")
+    gdb.command("set var thread_list.next->next = (struct list *)0x123450")
+    gdb.command("set var command_locks.run = (void *)0x18")
+    gdb.command("set var $pc = 0xdead0")
+    gdb.command("detach")
+    wait_capsule(machine)
+    machine.exit_status()
+    capsule = Capsule(machine.console.text)
+    assert not capsule.lines.bad and capsule.spoiled == 0 and capsule.summary
+    assert len(capsule.cpus) == 4 and capsule.memory and capsule.texts["irq"]
+    assert capsule.registers[capsule.machine["thread"]][1]
+
+
 # -- secrets ----------------------------------------------------------------------------------
 
 def secret(seed, number):
