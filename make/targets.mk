@@ -124,6 +124,7 @@ lint: kasan $(foreach a,$(ARCHES),$(out.$(a))/gen/offsets.h) compile_commands.js
 	$(Q)$(PYTHON) scripts/check_plain.py $(plain.objects)
 	$(call say,HOUSE,"licences and paths and promises")
 	$(Q)$(PYTHON) scripts/check_house.py
+	$(Q)$(PYTHON) scripts/check_twins.py
 	$(Q)$(PYTHON) scripts/params.py --check
 	$(call say,PYTHON,"$(words $(py.files)) files")
 	$(Q)$(PYTHON) -m compileall -q $(py.files)
