@@ -38,29 +38,20 @@ static struct {
     DO(14)                                                                                         \
     DO(15)
 
-static void breakpoint_write(unsigned slot, uint64_t address, uint64_t control)
+static void slot_write(bool watch, unsigned slot, uint64_t address, uint64_t control)
 {
-#define WRITE_BREAKPOINT(n)                                                                        \
+#define WRITE_SLOT(n)                                                                              \
     case n:                                                                                        \
-        __asm__ volatile("msr dbgbvr" #n "_el1, %0" ::"r"(address));                               \
-        __asm__ volatile("msr dbgbcr" #n "_el1, %0" ::"r"(control));                               \
+        if (watch) {                                                                               \
+            __asm__ volatile("msr dbgwvr" #n "_el1, %0" ::"r"(address));                           \
+            __asm__ volatile("msr dbgwcr" #n "_el1, %0" ::"r"(control));                           \
+        } else {                                                                                   \
+            __asm__ volatile("msr dbgbvr" #n "_el1, %0" ::"r"(address));                           \
+            __asm__ volatile("msr dbgbcr" #n "_el1, %0" ::"r"(control));                           \
+        }                                                                                          \
         break;
     switch (slot) {
-        EACH_SLOT(WRITE_BREAKPOINT)
-    default:
-        break;
-    }
-}
-
-static void watchpoint_write(unsigned slot, uint64_t address, uint64_t control)
-{
-#define WRITE_WATCHPOINT(n)                                                                        \
-    case n:                                                                                        \
-        __asm__ volatile("msr dbgwvr" #n "_el1, %0" ::"r"(address));                               \
-        __asm__ volatile("msr dbgwcr" #n "_el1, %0" ::"r"(control));                               \
-        break;
-    switch (slot) {
-        EACH_SLOT(WRITE_WATCHPOINT)
+        EACH_SLOT(WRITE_SLOT)
     default:
         break;
     }
@@ -118,13 +109,13 @@ void kd_hw_load(const struct kd_hw_slot *breakpoints, unsigned breakpoint_count,
         if (breakpoints[i].enabled) {
             breakpoints_loaded[next].address = breakpoints[i].address;
             breakpoints_loaded[next].index = (uint8_t)i;
-            breakpoint_write(next++, breakpoints[i].address,
-                             0xf << 5 | CONTROL_EL1 | CONTROL_ENABLE);
+            slot_write(false, next++, breakpoints[i].address,
+                       0xf << 5 | CONTROL_EL1 | CONTROL_ENABLE);
         }
     }
     for (; next < breakpoint_slots; next++) {
         breakpoints_loaded[next].address = 0;
-        breakpoint_write(next, 0, 0);
+        slot_write(false, next, 0, 0);
     }
     next = 0;
     for (unsigned i = 0; i < watchpoint_count && next < watchpoint_slots; i++) {
@@ -132,13 +123,13 @@ void kd_hw_load(const struct kd_hw_slot *breakpoints, unsigned breakpoint_count,
             watchpoints_loaded[next].address = watchpoints[i].address;
             watchpoints_loaded[next].index = (uint8_t)i;
             watchpoints_loaded[next].length = watchpoints[i].length;
-            watchpoint_write(next++, watchpoints[i].address & ~UINT64_C(7),
-                             watch_control(&watchpoints[i]));
+            slot_write(true, next++, watchpoints[i].address & ~UINT64_C(7),
+                       watch_control(&watchpoints[i]));
         }
     }
     for (; next < watchpoint_slots; next++) {
         watchpoints_loaded[next].length = 0;
-        watchpoint_write(next, 0, 0);
+        slot_write(true, next, 0, 0);
     }
     __asm__ volatile("isb");
 }
