@@ -201,9 +201,8 @@ struct report_listing report_disassemble_frame(struct report_arena *arena,
     struct sym_place place = {frame->place.section, frame->place.address - before};
     struct window window = {bytes, 0, (size_t)before, place.address};
     window.length = sym_read(frame->image->module, place, bytes, (size_t)before + BYTES_BEHIND);
-    if (window.length <= window.fault || !decoder_init(&decoder, frame->image->info->machine)) {
+    if (window.length <= window.fault || !decoder_init(&decoder, frame->image->info->machine))
         return listing;
-    }
     for (size_t i = 0; code && i < code->length; i++) {
         size_t at = window.fault + i - code->fault; // wraps for what lies before the window
         if (at < window.length)
@@ -224,9 +223,8 @@ struct report_listing report_disassemble_code(struct report_arena *arena, uint16
 {
     struct report_listing listing = {0};
     struct decoder decoder;
-    if (!code->length || code->fault >= code->length || !decoder_init(&decoder, machine)) {
+    if (!code->length || code->fault >= code->length || !decoder_init(&decoder, machine))
         return listing;
-    }
     uint8_t bytes[REPORT_CODE_MAX];
     memcpy(bytes, code->bytes, code->length);
     struct window window = {bytes, code->length, code->fault, 0 - (uint64_t)code->fault};

@@ -46,8 +46,11 @@ static enum report_verdict frame(struct report_parser *parser, const struct repo
     struct report_cursor number = report_span_cursor(match->captures[0]);
     struct report_cursor cursor = report_span_cursor(match->rest);
     bool innermost = report_decimal(&number) == 0;
+    // A kernel that panics by itself walks its stack from a call; other CPUs were interrupted.
+    const struct report *report = parser->report;
+    bool called = report->stack == &report->first_stack && !report->trapped;
     struct report_frame frame = {
-        .role = innermost ? REPORT_EXACT : REPORT_RETURN,
+        .role = innermost && !called ? REPORT_EXACT : REPORT_RETURN,
         .has_address = true,
         .address = report_hex(&cursor),
     };
@@ -61,29 +64,47 @@ static enum report_verdict frame(struct report_parser *parser, const struct repo
     return REPORT_PART;
 }
 
+// "build-id fc99ae532e96..., load offset 0x0"
 static enum report_verdict build_id(struct report_parser *parser, const struct report_match *match)
 {
     struct report_cursor cursor = report_span_cursor(match->rest);
     report_accept(&cursor, ":");
     report_skip_spaces(&cursor);
-    parser->report->build_id = report_copy(parser, report_word(&cursor));
-    return REPORT_PART;
-}
-
-static enum report_verdict slide(struct report_parser *parser, const struct report_match *match)
-{
-    struct report_cursor cursor = report_span_cursor(match->rest);
+    struct report_span id = report_until(&cursor, ", ");
+    if (id.length)
+        parser->report->build_id = report_copy(parser, id);
+    if (!report_accept(&cursor, ", load offset "))
+        return REPORT_PART;
     uint64_t value = report_hex(&cursor);
-    if (!cursor.failed) {
-        parser->report->has_slide = true;
+    if (!cursor.failed)
         parser->report->slide = value;
-    }
     return REPORT_PART;
 }
 
 static enum report_verdict part(struct report_parser *parser, const struct report_match *match)
 {
     (void)parser, (void)match;
+    return REPORT_PART;
+}
+
+// "~c0001 BASE64 CRC" (kdebug/format/capsule.h): for programs, behind the report.
+static enum report_verdict capsule(struct report_parser *parser, const struct report_match *match)
+{
+    struct report_cursor cursor = report_span_cursor(match->rest);
+    if (!report_accept(&cursor, "C"))
+        report_expect(&cursor, "c");
+    report_hex(&cursor);
+    report_expect(&cursor, " ");
+    if (cursor.failed)
+        return REPORT_NOT_OURS;
+    parser->line->capsule = true;
+    return REPORT_PART;
+}
+
+static enum report_verdict trap(struct report_parser *parser, const struct report_match *match)
+{
+    (void)match;
+    parser->report->trapped = true;
     return REPORT_PART;
 }
 
@@ -146,12 +167,14 @@ static const struct report_rule rules[] = {
     {"cpu * thread * (*), *, up * s", where},
     {"cpu * thread * (*):", stack},
     {"#* ", frame},
-    {"trap: ", part},
+    {"trap: ", trap},
     {"cpu * panicked, too: ", part},
     {"build-id", build_id},
-    {"Kernel Offset: ", slide},
     {"last log lines:", log_tail},
     {"end of panic report", end},
+    {"begin panic capsule ", part},
+    {"~", capsule},
+    {"end panic capsule ", part},
     {"halted", end},
     {"", registers},
     {0},

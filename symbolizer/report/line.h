@@ -32,6 +32,7 @@ struct report_line {
     struct report *report;       // the one it belongs to, or NULL
     struct report_frame *frames; // named on it
     bool code;                   // holds the bytes of instructions
+    bool capsule;                // a piece of a panic's capsule, which no person reads
 };
 
 struct report_line *report_line_make(struct report_arena *arena, const char *bytes, size_t length);

@@ -85,7 +85,6 @@ static void write_line(struct report_reader *reader, struct report_line *line)
 
 static void write_report(struct report_reader *reader, struct report *report)
 {
-    report_make_title(&reader->arena, report);
     if (reader->sink.report)
         reader->sink.report(reader->sink.context, report);
 }
@@ -171,6 +170,7 @@ static void close_report(struct report_reader *reader, struct report *report)
                 break;
         }
     }
+    report_make_title(&reader->arena, report);
 }
 
 static struct report *open_report(struct report_reader *reader, const struct report_format *format,

@@ -96,10 +96,12 @@ struct report {
     bool in_trace;           // lines of a call trace follow
     bool exact_next;         // the next frame of the trace is where an exception came
     bool corrupted;          // lines are damaged or contradict each other
+    bool trapped;            // an exception brought it here: its first frame is where that came
     bool placeless;          // its title names no function
     unsigned contradictions; // frames whose address and name differ
     unsigned idle_lines;     // since the last one that belongs to it
     const char *wrong_build; // the file of that name has this other build-id
     // Made when it is complete (title.h):
     const char *title, *alt_titles[2], *signature, *loose_signature;
+    const struct report_frame *subject; // the one the title names; NULL: none
 };

@@ -118,6 +118,7 @@ void report_make_title(struct report_arena *arena, struct report *report)
     if (!count)
         count = collect(arena, report, true, names, &innermost);
     report->title = title_in(arena, report, report->placeless ? NULL : names[0]);
+    report->subject = innermost;
     if (innermost && !report->placeless && innermost->call_count > 1 &&
         innermost->calls[0].function)
         report->alt_titles[0] = title_in(arena, report, innermost->calls[0].function);

@@ -116,10 +116,10 @@ static void put_frame(struct report_show *show, const struct report_line *line,
                       const struct report_frame *frame)
 {
     size_t count = report_place_count(frame);
-    bool fault = report_is_fault(line->report, frame);
+    bool subject = report_is_subject(line->report, frame);
     for (size_t i = 0; i < count; i++) {
         struct report_place_text place = report_place_text(frame, i);
-        fprintf(show->to, "<details%s><summary>", fault ? " open" : "");
+        fprintf(show->to, "<details%s><summary>", subject ? " open" : "");
         put_place(show, &place, i > 0);
         fputs("</summary>", show->to);
         put_source(show, &place);
@@ -132,6 +132,8 @@ static void put_frame(struct report_show *show, const struct report_line *line,
 static void html_line(void *context, const struct report_line *line)
 {
     struct report_show *show = context;
+    if (line->capsule)
+        return;
     fputs("<div class=\"l\">", show->to);
     put_escaped(line->text, line->length, show->to);
     fputs("</div>\n", show->to);

@@ -81,7 +81,7 @@ static void put_frame(struct report_show *show, const struct report_line *line,
     for (size_t i = 0; i < count; i++) {
         struct report_place_text place = report_place_text(frame, i);
         put_place(show, &place, i > 0);
-        if (i == 0 && report_is_fault(line->report, frame))
+        if (i == 0 && report_is_subject(line->report, frame))
             put_source(show, &place);
     }
     if (count && frame->others)
@@ -98,6 +98,13 @@ static void put_frame(struct report_show *show, const struct report_line *line,
 static void text_line(void *context, const struct report_line *line)
 {
     struct report_show *show = context;
+    if (line->capsule) {
+        show->hidden++;
+        return;
+    }
+    if (show->hidden)
+        fprintf(show->to, "---  %u lines of the capsule are left out here\n", show->hidden);
+    show->hidden = 0;
     fwrite(line->text, 1, line->length, show->to);
     fputc('\n', show->to);
     for (const struct report_frame *frame = line->frames; frame; frame = frame->next_on_line)

@@ -17,6 +17,11 @@ bool report_is_fault(const struct report *report, const struct report_frame *fra
            frame == report->first_stack.first;
 }
 
+bool report_is_subject(const struct report *report, const struct report_frame *frame)
+{
+    return report_is_fault(report, frame) || (report && frame == report->subject);
+}
+
 size_t report_place_count(const struct report_frame *frame)
 {
     if (!frame->image)

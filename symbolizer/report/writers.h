@@ -19,6 +19,7 @@ struct report_show {
     bool disassembly; // and the instructions
     struct report_sources *sources;
     const char *log;  // the log's name, for JSON's log_ref and the groups
+    unsigned hidden;  // lines of a capsule that were left out since the last line shown
     unsigned reports; // that were written
     struct report_arena scratch;
 };
@@ -47,8 +48,10 @@ void report_groups_write(const struct report_groups *groups, FILE *to, bool json
 
 // -- for the writers ------------------------------------------------------------------------------
 
-// Is it the frame the report is about, the one whose instructions are shown?
+// Did the exception the report is about come here? Then its instructions are shown.
 bool report_is_fault(const struct report *report, const struct report_frame *frame);
+// Is it that one, or the one the title names? Then its source is shown.
+bool report_is_subject(const struct report *report, const struct report_frame *frame);
 // What a frame's line says of itself, innermost call first.
 struct report_place_text {
     const char *function; // never NULL

@@ -140,7 +140,8 @@ static void the_place_of_the_fault_is_its_own(void **state)
 {
     (void)state;
     expect(OOPS "RIP: 0010:post+0x10/0x40\n", "---    stamp at stamp.h:5\n");
-    expect("PANIC: x\n  #0 0xffffffff81001010 post+0x10/0x40\n", "---    stamp at stamp.h:5\n");
+    expect("PANIC: x\ntrap: page fault\n  #0 0xffffffff81001010 post+0x10/0x40\n",
+           "---    stamp at stamp.h:5\n");
 }
 
 static void a_thread_that_has_not_run_returns_to_a_functions_first_byte(void **state)
@@ -212,27 +213,38 @@ static void one_frame_alone_does_not_move_a_kernel(void **state)
 static void an_address_and_a_name_that_disagree_are_told(void **state)
 {
     (void)state;
-    static const char log[] = "PANIC: x\n  #0 0xffffffff81001010 weigh+0x8/0x20\n";
+    static const char log[] =
+        "PANIC: x\ntrap: page fault\n  #0 0xffffffff81001010 weigh+0x8/0x20\n";
     expect(log, "---    weigh at weigh.c:20\n");
     expect(log, "(the address is of another place)");
     // Over and over it is another build.
-    expect("PANIC: x\ncpu 0 thread 1 (a):\n  #0 0xffffffff81001110 weigh+0x8/0x20\n"
+    expect("PANIC: x\ntrap: y\ncpu 0 thread 1 (a):\n  #0 0xffffffff81001110 weigh+0x8/0x20\n"
            "  #1 0xffffffff81001110 post+0x8/0x20\n  #2 0xffffffff81001210 post+0x18/0x20\n",
            "the ELF file is another build");
+}
+
+static void a_panic_without_a_trap_was_called(void **state)
+{
+    (void)state;
+    expect("PANIC: x\n  #0 0xffffffff81001010 post+0x10/0x40\n", "---    post at post.c:10\n");
 }
 
 static void a_name_that_was_damaged_is_found_by_its_address(void **state)
 {
     (void)state;
-    expect("PANIC: x\n  #0 0xffffffff81001010 p?s\001t+0x1\n", "---    stamp at stamp.h:5\n");
+    expect("PANIC: x\ntrap: page fault\n  #0 0xffffffff81001010 p?s\001t+0x1\n",
+           "---    stamp at stamp.h:5\n");
 }
 
 static void another_build_is_warned_of(void **state)
 {
     (void)state;
-    expect("PANIC: x\nbuild-id: 9999\n  #0 0xffffffff81001010 post+0x10/0x40\n",
+    expect("PANIC: x\nbuild-id 9999, load offset 0x0\ntrap: y\n  #0 0xffffffff81001010 "
+           "post+0x10/0x40\n",
            "warning: vmlinux is another build");
-    expect_not("PANIC: x\nbuild-id: 1234\n  #0 0xffffffff81001010 post+0x10/0x40\n", "warning: vm");
+    expect_not("PANIC: x\nbuild-id 1234, load offset 0x0\ntrap: y\n  #0 0xffffffff81001010 "
+               "post+0x10/0x40\n",
+               "warning: vm");
 }
 
 static void mappings_told_by_the_log_place_its_addresses(void **state)
@@ -350,6 +362,7 @@ int main(void)
         cmocka_unit_test(the_slide_is_found_from_names_where_it_is_not_printed),
         cmocka_unit_test(one_frame_alone_does_not_move_a_kernel),
         cmocka_unit_test(an_address_and_a_name_that_disagree_are_told),
+        cmocka_unit_test(a_panic_without_a_trap_was_called),
         cmocka_unit_test(a_name_that_was_damaged_is_found_by_its_address),
         cmocka_unit_test(another_build_is_warned_of),
         cmocka_unit_test(mappings_told_by_the_log_place_its_addresses),

@@ -1,0 +1,181 @@
+# SPDX-License-Identifier: MIT
+"""`fathom decode` on panics of the real kernel: each machine crashes, its console is decoded.
+
+What the crash site is comes from the source itself, so that the tests hold when lines move.
+"""
+import json
+import os
+import pathlib
+import re
+import select
+import subprocess
+import time
+
+import pytest
+
+from harness.machine import BUILD, FATHOM
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+LOGS = ROOT / "tests" / "data" / "panics"
+CRASH_C = "kernel/shell/crash.c"
+DECODE_SECONDS = 60  # takes a few milliseconds; this is for one that hangs
+END = r"end of panic report"
+
+
+def line_of(text, path=CRASH_C):
+    """The number of the only line that holds the text."""
+    lines = (ROOT / path).read_text().splitlines()
+    found = [number for number, line in enumerate(lines, 1) if text in line]
+    assert len(found) == 1, f"{text!r} stands {len(found)} times in {path}"
+    return found[0]
+
+
+def kernel_of(arch):
+    return os.path.join(BUILD, arch, "kernel.elf")
+
+
+def decode(*words, stdin=None):
+    """Runs `fathom decode`; returns what it printed."""
+    result = subprocess.run([FATHOM, "decode", "--no-index", *map(str, words)], input=stdin,
+                            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                            timeout=DECODE_SECONDS, check=False)
+    assert result.returncode == 0, result.stderr
+    return result.stdout
+
+
+def decode_json(*words):
+    return [json.loads(line) for line in decode("--json", *words).splitlines()]
+
+
+@pytest.fixture
+def crash(start):
+    """Crashes a machine in one way; returns the path of its console's log."""
+    def crash_one(kind):
+        machine = start(cpus=2, append="panic=poweroff").boot()
+        machine.type(f"crash {kind}\n")
+        machine.wait_for(END)
+        machine.close()
+        return pathlib.Path(machine.folder) / "console.log"
+    return crash_one
+
+
+def annotation(output, frame):
+    """The lines of ours beneath the first line that has this frame."""
+    match = re.search(rf"^ *#{frame} .*\n((?:---  .*\n)+)", output, re.M)
+    assert match, output
+    return match[1]
+
+
+def test_a_null_pointer_is_shown_where_it_was_used(arch, crash):
+    log = crash("null")
+    output = decode(log, "-e", kernel_of(arch), "--color", "never")
+    line = line_of("(null_address + 8) = 1")
+    where = annotation(output, 0)
+    assert re.search(rf"crash_null at {CRASH_C}:{line}(:|$)", where, re.M), where
+    assert re.search(rf"^--- +> +{line}  .*null_address \+ 8", where, re.M), where
+    assert re.search(r"^--- +> 0xffffffff[0-9a-f]+ <\+0x[0-9a-f]+>  \w+", where, re.M), where
+    assert "null pointer dereference in crash_null" in output
+    assert "warning" not in output
+
+    caller = line_of("crash->run();")
+    assert re.search(rf"crash_thread at {CRASH_C}:{caller}(:|$)", annotation(output, 1), re.M)
+
+
+def test_a_panic_in_json_names_function_file_and_line(arch, crash):
+    [panic] = decode_json(crash("assert"), "-e", kernel_of(arch))
+    assert panic["arch"] == arch
+    assert (panic["os"], panic["task"], panic["kind"]) == ("Fathom", "crash", "assert")
+    assert panic["title"] == "assertion failed in crash_assert"
+    assert not panic["corrupted"]
+    # The compiler may have cut the function in two and inlined one part: the innermost has the line.
+    place = next(frame for frame in panic["frames"] if frame["sym"] == "crash_assert")
+    assert (place["file"], place["line"]) == (CRASH_C, line_of("ASSERT(zero == 1)"))
+
+
+def test_other_kernels_file_is_not_taken(arch, crash):
+    others = [word for other in ("x86_64", "aarch64", "riscv64")
+              if os.path.exists(kernel_of(other)) for word in ("-e", kernel_of(other))]
+    [panic] = decode_json(crash("divide"), *others, "-e", kernel_of(arch))
+    assert panic["kind"] == "ub"
+    assert panic["frames"][0]["line"] == line_of("1 / zero")
+
+
+# -- without a machine ----------------------------------------------------------------------------
+
+def test_a_live_log_is_decoded_line_by_line():
+    text = (LOGS / "linux-x86_64-null.log").read_text()
+    process = subprocess.Popen([FATHOM, "decode", "--follow"], stdin=subprocess.PIPE,
+                               stdout=subprocess.PIPE)
+    try:
+        seen = b""
+        for line in text.splitlines():
+            process.stdin.write(line.encode() + b"\r\n")
+            process.stdin.flush()
+            deadline = time.monotonic() + DECODE_SECONDS
+            while line.rstrip().encode() not in seen:
+                assert select.select([process.stdout], [], [], deadline - time.monotonic())[0], line
+                seen += os.read(process.stdout.fileno(), 65536)
+        process.stdin.close()
+        seen += process.stdout.read()
+        assert b"---  null pointer dereference in item_sum\n" in seen
+        assert process.wait(DECODE_SECONDS) == 0
+    finally:
+        process.kill()
+        process.wait()
+        process.stdout.close()
+
+
+def test_a_file_that_grows_is_followed(tmp_path):
+    log = tmp_path / "serial.log"
+    log.write_text("quiet\n")
+    process = subprocess.Popen([FATHOM, "decode", "--follow", str(log)], stdout=subprocess.PIPE)
+    try:
+        assert process.stdout.readline() == b"quiet\n"
+        with log.open("a") as file:
+            file.write("PANIC: null pointer write at 0x8\n")
+        assert process.stdout.readline() == b"PANIC: null pointer write at 0x8\n"
+    finally:
+        process.kill()
+        process.wait()
+        process.stdout.close()
+
+
+def test_standard_input_is_a_log():
+    assert "kernel BUG in oopser_init" in decode(stdin=(LOGS / "linux-x86_64-bug.log").read_text())
+
+
+def test_the_same_panic_is_counted_once_for_each_time_it_happened():
+    groups = [json.loads(line) for line in decode("--dedup", "--json", LOGS).splitlines()]
+    [group] = [group for group in groups if group["title"].endswith("in crash_null")]
+    assert group["count"] == 3
+    assert sorted(map(os.path.basename, group["logs"])) == [
+        f"fathom-{arch}-null.log" for arch in ("aarch64", "riscv64", "x86_64")]
+    assert group["sig"] == decode_json(LOGS / "fathom-x86_64-null.log")[0]["sig"]
+    counts = [group["count"] for group in groups]
+    assert counts == sorted(counts, reverse=True)
+
+
+def test_html_is_one_page():
+    page = decode("--html", LOGS / "linux-x86_64-null.log")
+    assert page.startswith("<!DOCTYPE html>") and page.endswith("</html>\n")
+    assert "null pointer dereference in item_sum" in page
+
+
+def test_color_only_where_it_is_wanted():
+    log = LOGS / "linux-x86_64-null.log"
+    assert "\033[" not in decode(log)
+    assert "\033[" in decode("--color=always", log)
+
+
+@pytest.mark.parametrize("words, status, text", [
+    (["nowhere.log"], 1, "cannot open nowhere.log: No such file or directory"),
+    (["-e", "nowhere.elf"], 1, "nowhere.elf"),
+    (["--jsn"], 2, "unknown option '--jsn'; did you mean '--json'?"),
+    (["--html", "--json"], 2, "--html"),
+])
+def test_what_cannot_be_done_is_said_in_a_line(words, status, text):
+    result = subprocess.run([FATHOM, "decode", *words], stdin=subprocess.DEVNULL,
+                            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False)
+    assert result.returncode == status
+    assert text in result.stderr
+    assert result.stderr.count("\n") == 1
