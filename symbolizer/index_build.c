@@ -6,10 +6,10 @@
 #include "symbolizer/index_build.h"
 
 #include <elf.h>
-#include <sys/mman.h>
 
 #include "symbolizer/index.h"
 #include "symbolizer/symbols.h"
+#include "symbolizer/unit_reader.h"
 
 // -- positions ------------------------------------------------------------------------------------
 
@@ -351,27 +351,27 @@ static struct error *put_units(struct index_build *build)
     struct error *error = sym_dwarf_open(build->debug, &dwarf), *first = NULL;
     if (error)
         return error;
-    struct sym_unit unit = {0};
-    size_t count = sym_dwarf_unit_count(dwarf);
-    for (size_t i = 0; i < count; i++) {
-        error = sym_unit_read(dwarf, i, SYM_UNIT_SCOPES | SYM_UNIT_LINES, &unit);
+    struct unit_reader *reader = unit_reader_create(dwarf, SYM_UNIT_SCOPES | SYM_UNIT_LINES);
+    if (!reader)
+        first = error_errno("%s: no memory for its index", build->debug->path);
+    struct sym_unit *unit;
+    while (reader && (unit = unit_reader_next(reader, &error))) {
         if (!error) {
-            put_unit(build, &unit);
+            put_unit(build, unit);
+            build->has_debug = true;
             continue;
         }
-        build->units_failed++;
         if (first)
             error_free(error);
         else
             first = error;
     }
-    build->has_debug = count > build->units_failed;
-    sym_unit_deinit(&unit);
     struct index_buffer *blocks = &build->parts[INDEX_LINE_BLOCKS];
     if (blocks->size)
         qsort(blocks->data, blocks->size / sizeof(struct index_block), sizeof(struct index_block),
               by_first);
     index_put_segments(build);
+    unit_reader_destroy(reader);
     sym_dwarf_close(dwarf);
     if (build->has_debug || !first) {
         error_free(first);

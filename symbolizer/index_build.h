@@ -34,7 +34,6 @@ struct index_build {
     struct index_buffer unit_files;     // the file number + 1 for each of the unit's; 0: not asked
     struct index_buffer unit_functions; // the function's number + 1, likewise
     struct index_buffer unit_nodes;     // the node of each scope
-    size_t units_failed;
     bool has_debug, mangled;
 };
 

@@ -122,8 +122,9 @@ static size_t entry_bytes(enum index_part_kind kind)
 
 static struct error *check_parts(struct sym_index *index)
 {
+    const struct index_header *header = (const void *)index->map.data;
     for (size_t i = 0; i < INDEX_PARTS; i++) {
-        const struct index_part *part = &index->header->parts[i];
+        const struct index_part *part = &header->parts[i];
         uint64_t offset = le64toh(part->offset), bytes = le64toh(part->bytes);
         size_t each = entry_bytes((enum index_part_kind)i);
         if (offset > index->map.size || bytes > index->map.size - offset ||

@@ -12,7 +12,7 @@ host.libs    += -lzstd -lz
 symbolizer.symbols := $(addprefix symbolizer/,symbols.c demangle.c)
 symbolizer.find    := symbolizer/find_debug.c
 symbolizer.index   := $(addprefix symbolizer/,index_read.c index_pack.c index_buffer.c index_build.c \
-    index_segments.c index_write.c index_cache.c file_write.c)
+    index_segments.c index_write.c index_cache.c unit_reader.c file_write.c)
 host.sources += $(symbolizer.symbols) $(symbolizer.index) $(symbolizer.find)
 host.libs    += -liberty -llz4
 
