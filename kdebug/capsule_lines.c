@@ -46,9 +46,8 @@ size_t kd_base64(char *to, const uint8_t *bytes, size_t length)
 
 static char *put_hex(char *to, uint32_t value, unsigned digits)
 {
-    while (digits-- > 0) {
+    while (digits-- > 0)
         *to++ = "0123456789abcdef"[value >> 4 * digits & 15];
-    }
     return to;
 }
 
@@ -60,26 +59,23 @@ static char *put_decimal(char *to, uint32_t value)
         digits[count++] = (char)('0' + value % 10);
         value /= 10;
     } while (value != 0);
-    while (count > 0) {
+    while (count > 0)
         *to++ = digits[--count];
-    }
     return to;
 }
 
 static char *put_string(char *to, const char *string)
 {
-    while (*string != '\0') {
+    while (*string != '\0')
         *to++ = *string++;
-    }
     return to;
 }
 
 static void put_line(struct kd_capsule_lines *lines, char *start, char *end)
 {
     *end++ = '\n';
-    if (lines->write != NULL) {
+    if (lines->write != NULL)
         lines->write(lines, start, (size_t)(end - start));
-    }
 }
 
 void kd_capsule_lines_begin(struct kd_capsule_lines *lines)
@@ -140,9 +136,8 @@ void *kd_capsule_reserve(struct kd_capsule_writer *writer, enum kd_capsule_type 
 {
     if (bytes > kd_capsule_room(writer)) {
         kd_capsule_flush(writer);
-        if (bytes > kd_capsule_room(writer)) {
+        if (bytes > kd_capsule_room(writer))
             return NULL;
-        }
     }
     struct kd_capsule_record *record = (struct kd_capsule_record *)(writer->raw + writer->used);
     *record = (struct kd_capsule_record){.type = (uint16_t)type, .bytes = (uint32_t)bytes};
@@ -162,9 +157,8 @@ void kd_capsule_commit(struct kd_capsule_writer *writer, size_t bytes)
 
 void kd_capsule_flush(struct kd_capsule_writer *writer)
 {
-    if (writer->used == 0) {
+    if (writer->used == 0)
         return;
-    }
     struct kd_capsule_block *block = (struct kd_capsule_block *)writer->packed;
     uint8_t *body = writer->packed + sizeof(*block);
     // Only what becomes shorter is worth unpacking.
@@ -179,12 +173,10 @@ void kd_capsule_flush(struct kd_capsule_writer *writer)
         .id = writer->id,
         .crc = kd_crc32(0, writer->raw, writer->used),
     };
-    if (packed == 0) {
+    if (packed == 0)
         memcpy(body, writer->raw, writer->used);
-    }
-    if (writer->block != NULL) {
+    if (writer->block != NULL)
         writer->block(writer, writer->packed, sizeof(*block) + block->packed_bytes);
-    }
     writer->blocks++;
     writer->raw_bytes += writer->used;
     writer->packed_bytes += block->packed_bytes;

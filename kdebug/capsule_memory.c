@@ -46,11 +46,9 @@ uint64_t kd_capsule_memory_bytes(void)
 
 bool kd_capsule_is_canary(uint64_t value)
 {
-    for (unsigned i = 0; i < memory.canary_count; i++) {
-        if (memory.canaries[i] == value) {
+    for (unsigned i = 0; i < memory.canary_count; i++)
+        if (memory.canaries[i] == value)
             return true;
-        }
-    }
     return false;
 }
 
@@ -61,12 +59,10 @@ static int canaries_find(void *argument)
     uintptr_t cursor = 0;
     while (kd.kernel->thread_next(&cursor, &thread) == 0) {
         uint64_t value;
-        if (!kd.kernel->thread_canary(&thread, &value) || value == 0) {
+        if (!kd.kernel->thread_canary(&thread, &value) || value == 0)
             continue;
-        }
-        if (memory.canary_count == CANARIES_MAX) {
+        if (memory.canary_count == CANARIES_MAX)
             return -1;
-        }
         memory.canaries[memory.canary_count++] = value;
     }
     return 0;
@@ -80,9 +76,8 @@ void kd_capsule_memory_init(struct kd_capsule_writer *writer, uint64_t budget_by
     memory.covered_count = 0;
     memory.canary_count = 0;
     // One that is not known could not be zeroed.
-    if (kd.kernel->thread_canary != NULL && kd_protect(canaries_find, NULL, NULL) != 0) {
+    if (kd.kernel->thread_canary != NULL && kd_protect(canaries_find, NULL, NULL) != 0)
         memory.left = 0;
-    }
 }
 
 // -- what is there already --------------------------------------------------------------------
@@ -93,11 +88,10 @@ static unsigned covered_after(uint64_t at)
     unsigned low = 0, high = memory.covered_count;
     while (low < high) {
         unsigned middle = (low + high) / 2;
-        if (memory.covered[middle].end > at) {
+        if (memory.covered[middle].end > at)
             high = middle;
-        } else {
+        else
             low = middle + 1;
-        }
     }
     return low;
 }
@@ -106,12 +100,10 @@ static unsigned covered_after(uint64_t at)
 static bool find_uncovered(uint64_t *at, uint64_t *end)
 {
     unsigned i = covered_after(*at);
-    if (i < memory.covered_count && memory.covered[i].start <= *at) {
+    if (i < memory.covered_count && memory.covered[i].start <= *at)
         *at = memory.covered[i++].end;
-    }
-    if (i < memory.covered_count && memory.covered[i].start < *end) {
+    if (i < memory.covered_count && memory.covered[i].start < *end)
         *end = memory.covered[i].start;
-    }
     return *at < *end;
 }
 
@@ -165,16 +157,14 @@ static size_t up(size_t bytes)
 static size_t inspect_secret(uint64_t at, size_t length, size_t *good)
 {
     *good = length;
-    if (kd.kernel->memory_secret == NULL) {
+    if (kd.kernel->memory_secret == NULL)
         return 0;
-    }
     size_t extent = length;
     bool secret = kd.kernel->memory_secret(at, &extent);
     extent = extent < length ? extent : length;
     *good = secret ? 0 : down(extent);
-    if (*good > 0) {
+    if (*good > 0)
         return 0;
-    }
     return secret ? up(extent > 0 ? extent : 1) : UNIT;
 }
 
@@ -184,13 +174,11 @@ static size_t inspect(uint64_t at, size_t length, size_t *good)
 {
     *good = 0;
     size_t extent = length;
-    if (kd.kernel->memory_probe(at, &extent) != KD_MEMORY_READ_WRITE) {
+    if (kd.kernel->memory_probe(at, &extent) != KD_MEMORY_READ_WRITE)
         return up(extent > 0 ? extent : 1);
-    }
     length = down(extent < length ? extent : length);
-    if (length == 0) {
+    if (length == 0)
         return UNIT;
-    }
     size_t secret = inspect_secret(at, length, good);
     if (secret != 0) {
         cover(at, at + secret);
@@ -222,21 +210,18 @@ static size_t take_piece(uint64_t at, size_t length, enum kd_capsule_memory_kind
 {
     size_t good;
     size_t pass = inspect(at, min_size(length, CHUNK), &good);
-    if (good == 0) {
+    if (good == 0)
         return pass;
-    }
-    if (kd_capsule_room(memory.writer) < sizeof(struct kd_capsule_memory) + CHUNK_LEAST) {
+    if (kd_capsule_room(memory.writer) < sizeof(struct kd_capsule_memory) + CHUNK_LEAST)
         kd_capsule_flush(memory.writer);
-    }
     size_t room = down(kd_capsule_room(memory.writer) - sizeof(struct kd_capsule_memory));
     size_t got = min_size(min_size(good, room), down(memory.left));
     struct kd_capsule_memory *record =
         kd_capsule_reserve(memory.writer, KD_CAPSULE_MEMORY, sizeof(*record) + got);
     size_t wish = got;
     struct gdb_error error;
-    if (kd_memory_read(at, record->data, &got, &error) != 0 || down(got) == 0) {
+    if (kd_memory_read(at, record->data, &got, &error) != 0 || down(got) == 0)
         return wish;
-    }
     got = down(got);
     uint8_t found[CHUNK / WORD / 8] = {0};
     zero_canaries(record->data, got, found);
@@ -247,11 +232,9 @@ static size_t take_piece(uint64_t at, size_t length, enum kd_capsule_memory_kind
     cover(at, at + got);
     memory.left -= got;
     memory.taken += got;
-    for (size_t i = 0; i < got / WORD; i++) {
-        if ((found[i / 8] >> i % 8 & 1) != 0) {
+    for (size_t i = 0; i < got / WORD; i++)
+        if ((found[i / 8] >> i % 8 & 1) != 0)
             withhold(at + i * WORD, WORD, KD_CAPSULE_WITHHELD_CANARY);
-        }
-    }
     return got;
 }
 
@@ -261,9 +244,8 @@ void kd_capsule_take(uint64_t address, uint64_t bytes, enum kd_capsule_memory_ki
     uint64_t end = (address + bytes + UNIT - 1) & ~(uint64_t)(UNIT - 1);
     while (at < end && memory.left >= UNIT && memory.covered_count < COVERED_MAX) {
         uint64_t stop = end;
-        if (!find_uncovered(&at, &stop)) {
+        if (!find_uncovered(&at, &stop))
             continue; // `at` has moved behind what is covered, or to the end
-        }
         at += take_piece(at, stop - at, kind);
     }
 }
@@ -271,9 +253,8 @@ void kd_capsule_take(uint64_t address, uint64_t bytes, enum kd_capsule_memory_ki
 void kd_capsule_take_pointed(uint64_t value, uint64_t bytes)
 {
     size_t extent = 1;
-    if (memory.left >= UNIT && kd.kernel->memory_probe(value, &extent) == KD_MEMORY_READ_WRITE) {
+    if (memory.left >= UNIT && kd.kernel->memory_probe(value, &extent) == KD_MEMORY_READ_WRITE)
         kd_capsule_take(value, bytes, KD_CAPSULE_MEMORY_POINTED);
-    }
 }
 
 void kd_capsule_take_words(uint64_t start, uint64_t end, uint64_t bytes)
@@ -288,9 +269,8 @@ void kd_capsule_take_words(uint64_t start, uint64_t end, uint64_t bytes)
             at += pass > WORD ? pass : WORD;
             continue;
         }
-        for (size_t i = 0; i < good / WORD; i++) {
+        for (size_t i = 0; i < good / WORD; i++)
             kd_capsule_take_pointed(words[i], bytes);
-        }
         at += good < WORD ? WORD : good / WORD * WORD;
     }
 }
@@ -299,9 +279,8 @@ void kd_capsule_take_rest(uint64_t bytes)
 {
     for (uint64_t at = 0; memory.left >= UNIT;) {
         unsigned i = covered_after(at);
-        if (i == memory.covered_count) {
+        if (i == memory.covered_count)
             return;
-        }
         struct range range = memory.covered[i];
         uint64_t start = range.start > at ? range.start : at;
         kd_capsule_take_words(start, range.end, bytes);

@@ -47,9 +47,8 @@ static bool append(const void *bytes, size_t length)
         keep.head.truncated = 1;
         return false;
     }
-    if (!store(sizeof(keep.head) + keep.used, bytes, length)) {
+    if (!store(sizeof(keep.head) + keep.used, bytes, length))
         return false;
-    }
     keep.head.crc = kd_crc32(keep.head.crc, bytes, length);
     keep.used += length;
     return true;
@@ -57,16 +56,14 @@ static bool append(const void *bytes, size_t length)
 
 void kd_keep_report(const char *text, size_t length)
 {
-    if (keep.at != NULL && keep.head.block_bytes == 0 && append(text, length)) {
+    if (keep.at != NULL && keep.head.block_bytes == 0 && append(text, length))
         keep.head.report_bytes += (uint32_t)length;
-    }
 }
 
 void kd_keep_block(const uint8_t *block, size_t length)
 {
-    if (keep.at != NULL && append(block, length)) {
+    if (keep.at != NULL && append(block, length))
         keep.head.block_bytes += (uint32_t)length;
-    }
 }
 
 void kd_keep_seal(uint32_t lines)
@@ -89,9 +86,8 @@ static bool sum_is(uint32_t wanted, const uint8_t *bytes, size_t length)
     uint32_t crc = 0;
     for (size_t done = 0; done < length;) {
         size_t part = length - done < sizeof(piece) ? length - done : sizeof(piece);
-        if (kd_mem_copy(piece, bytes + done, part) != part) {
+        if (kd_mem_copy(piece, bytes + done, part) != part)
             return false;
-        }
         crc = kd_crc32(crc, piece, part);
         done += part;
     }
@@ -104,13 +100,11 @@ bool kd_kept_find(const void *memory, size_t bytes, struct kd_kept *out)
     if (memory == NULL || bytes < sizeof(head) ||
         kd_mem_copy(&head, memory, sizeof(head)) != sizeof(head) ||
         head.magic != KD_CAPSULE_KEPT_MAGIC || head.version != KD_CAPSULE_VERSION ||
-        head.head_crc != kd_crc32(0, &head, offsetof(struct kd_capsule_kept, head_crc))) {
+        head.head_crc != kd_crc32(0, &head, offsetof(struct kd_capsule_kept, head_crc)))
         return false;
-    }
     size_t room = bytes - sizeof(head);
-    if (head.report_bytes > room || head.block_bytes > room - head.report_bytes) {
+    if (head.report_bytes > room || head.block_bytes > room - head.report_bytes)
         return false;
-    }
     const uint8_t *body = (const uint8_t *)memory + sizeof(head);
     *out = (struct kd_kept){
         .report = (const char *)body,
@@ -128,16 +122,13 @@ void kd_kept_reason(const struct kd_kept *kept, char *to, size_t size)
     static const char mark[] = "PANIC: ";
     const char *end = kept->report + kept->report_bytes;
     const char *at = kept->report;
-    while (at < end && *at == '\n') {
+    while (at < end && *at == '\n')
         at++;
-    }
-    if ((size_t)(end - at) > strlen(mark) && memcmp(at, mark, strlen(mark)) == 0) {
+    if ((size_t)(end - at) > strlen(mark) && memcmp(at, mark, strlen(mark)) == 0)
         at += strlen(mark);
-    }
     size_t length = 0;
-    while (at < end && *at != '\n' && length + 1 < size) {
+    while (at < end && *at != '\n' && length + 1 < size)
         to[length++] = *at++;
-    }
     to[length] = '\0';
 }
 
@@ -159,9 +150,8 @@ void kd_kept_print_capsule(const struct kd_kept *kept, struct kd_text *out)
     for (size_t done = 0; kept->block_bytes - done >= sizeof(block);) {
         memcpy(&block, kept->blocks + done, sizeof(block));
         size_t length = sizeof(block) + block.packed_bytes;
-        if (block.magic != KD_CAPSULE_BLOCK_MAGIC || length > kept->block_bytes - done) {
+        if (block.magic != KD_CAPSULE_BLOCK_MAGIC || length > kept->block_bytes - done)
             break;
-        }
         kd_capsule_lines_block(&lines, kept->blocks + done, length);
         done += length;
     }
@@ -171,7 +161,6 @@ void kd_kept_print_capsule(const struct kd_kept *kept, struct kd_text *out)
 void kd_kept_clear(void *memory, size_t bytes)
 {
     static const struct kd_capsule_kept nothing;
-    if (memory != NULL && bytes >= sizeof(nothing)) {
+    if (memory != NULL && bytes >= sizeof(nothing))
         kd_mem_copy(memory, &nothing, sizeof(nothing));
-    }
 }

@@ -53,12 +53,10 @@ static void report_sink(struct kd_text *text, const char *characters, size_t len
     static const char cut[] = "...\n";
     size_t fit = 0;
     // A newline goes over the line with a carriage return.
-    for (; fit < length && bytes_left > 1; fit++) {
+    for (; fit < length && bytes_left > 1; fit++)
         bytes_left -= characters[fit] == '\n' ? 2 : 1;
-    }
-    if (fit > 0) {
+    if (fit > 0)
         print(characters, fit);
-    }
     if (fit < length && bytes_left > 0) {
         bytes_left = 0;
         print(cut, sizeof(cut) - 1);
@@ -75,9 +73,8 @@ struct section {
 static void print_thread(struct kd_text *text, const struct kd_cpu *cpu, struct kd_thread *thread)
 {
     int64_t id = kd_thread_on(cpu->index);
-    if (!kd_thread_find(id, thread)) {
+    if (!kd_thread_find(id, thread))
         *thread = (struct kd_thread){.id = id};
-    }
     kd_text_printf(text, "cpu %u thread %lld (%s)", cpu->index, (long long)id, thread->name);
 }
 
@@ -99,13 +96,11 @@ static int print_end(void *argument)
 static void print_image(struct kd_text *text)
 {
     const struct kd_image *image = &kd.kernel->image;
-    if (image->build_id == NULL) {
+    if (image->build_id == NULL)
         return;
-    }
     kd_text_string(text, "build-id ");
-    for (uint32_t i = 0; i < image->build_id_bytes && i < 32; i++) {
+    for (uint32_t i = 0; i < image->build_id_bytes && i < 32; i++)
         kd_text_printf(text, "%02x", image->build_id[i]);
-    }
     kd_text_printf(
         text, ", load offset %s0x%llx\n", image->load_offset < 0 ? "-" : "",
         (unsigned long long)(image->load_offset < 0 ? -image->load_offset : image->load_offset));
@@ -183,29 +178,25 @@ static void print_section(int (*write)(void *argument), struct section *section,
 {
     struct gdb_error error = {.text = ""};
     bytes_left = bytes;
-    if (kd_protect(write, section, &error) != 0) {
+    if (kd_protect(write, section, &error) != 0)
         kd_text_printf(section->text, "\n(%s)\n", error.text);
-    }
     kd_text_flush(section->text);
 }
 
 static int print_also(void *argument)
 {
     const struct section *section = argument;
-    for (unsigned i = 0; i < kd_cpu_total(); i++) {
-        if (other_reason[i][0] != '\0') {
+    for (unsigned i = 0; i < kd_cpu_total(); i++)
+        if (other_reason[i][0] != '\0')
             kd_text_printf(section->text, "cpu %u panicked, too: %s\n", i, other_reason[i]);
-        }
-    }
     return 0;
 }
 
 static void print_others(struct section *section, const struct kd_cpu *first)
 {
     unsigned others = 0;
-    for (unsigned i = 0; i < kd_cpu_total(); i++) {
+    for (unsigned i = 0; i < kd_cpu_total(); i++)
         others += i != first->index && kd_cpu_online(i);
-    }
     size_t share = OTHERS_BYTES / (others > 0 ? others : 1);
     for (unsigned i = 0; i < kd_cpu_total(); i++) {
         if (i != first->index && kd_cpu_online(i)) {
@@ -241,9 +232,8 @@ void kd_panic_report(struct kd_cpu *cpu)
     char buffer[128];
     struct kd_text text;
     kd_text_init_sink(&text, buffer, sizeof(buffer), report_sink, NULL);
-    if (kd.config.console != NULL) {
+    if (kd.config.console != NULL)
         kd.config.console->claim(kd.config.console);
-    }
     uint32_t id = panic_id(cpu);
     kd_keep_begin(id);
     struct section section = {.text = &text, .cpu = cpu};
@@ -262,9 +252,8 @@ void kd_panic_report(struct kd_cpu *cpu)
 
 static _Noreturn void halt(void)
 {
-    for (;;) {
+    for (;;)
         kd.kernel->cpu_park();
-    }
 }
 
 static int after(void *argument)
@@ -318,9 +307,8 @@ static _Noreturn void panic_second(struct kd_cpu *cpu, struct kd_frame *frame, c
                                    va_list arguments)
 {
     kd_vsnprintf(other_reason[cpu->index], sizeof(other_reason[0]), format, arguments);
-    for (;;) {
+    for (;;)
         kd_enter(cpu, frame, NULL);
-    }
 }
 
 _Noreturn void kd_vpanic(struct kd_frame *frame, const struct kd_trap *trap, const char *format,
@@ -337,13 +325,11 @@ _Noreturn void kd_vpanic(struct kd_frame *frame, const struct kd_trap *trap, con
         }
     }
     struct kd_cpu *cpu = kd_this_cpu();
-    if (cpu->inside) {
+    if (cpu->inside)
         panic_inside(cpu, frame, format, arguments);
-    }
     int nobody = KD_NOBODY;
-    if (!atomic_compare_exchange_strong(&panic_cpu, &nobody, (int)cpu->index)) {
+    if (!atomic_compare_exchange_strong(&panic_cpu, &nobody, (int)cpu->index))
         panic_second(cpu, frame, format, arguments);
-    }
     kd_vsnprintf(reason, sizeof(reason), format, arguments);
     reason_trap = trap;
     struct kd_event event = {

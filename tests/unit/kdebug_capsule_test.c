@@ -39,9 +39,8 @@ static uint32_t random_next(void)
 
 static void fill(uint8_t *bytes, size_t length, bool noise)
 {
-    for (size_t i = 0; i < length; i++) {
+    for (size_t i = 0; i < length; i++)
         bytes[i] = noise ? (uint8_t)random_next() : (uint8_t)(i / 16);
-    }
 }
 
 static size_t unbase64(uint8_t *to, const char *text, size_t length)
@@ -57,9 +56,8 @@ static size_t unbase64(uint8_t *to, const char *text, size_t length)
             pads += at == NULL;
             group = group << 6 | (at != NULL ? (uint32_t)(at - digits) : 0);
         }
-        for (unsigned n = 0; n < 3 - pads; n++) {
+        for (unsigned n = 0; n < 3 - pads; n++)
             to[out++] = (uint8_t)(group >> (16 - 8 * n));
-        }
     }
     return out;
 }
@@ -102,24 +100,21 @@ static size_t read_back(uint8_t *to)
     size_t length = 0, total = 0;
     unsigned number = 0;
     for (char *line = strtok(printed, "\n"); line != NULL; line = strtok(NULL, "\n")) {
-        if (line[0] != '~') {
+        if (line[0] != '~')
             continue;
-        }
         char *space = strrchr(line, ' ');
         assert_int_equal(strtoul(space + 1, NULL, 16),
                          crc32(0, (const Bytef *)line + 1, (uInt)(space - line - 1)));
         char expected[8];
         snprintf(expected, sizeof(expected), "%04x ", number++);
         assert_memory_equal(line + 2, expected, 5);
-        if (line[1] == 'C') {
+        if (line[1] == 'C')
             length = 0;
-        }
         length += unbase64(block + length, line + 7, (size_t)(space - line - 7));
         struct kd_capsule_block head;
         memcpy(&head, block, sizeof(head));
-        if (length < sizeof(head) || length < sizeof(head) + head.packed_bytes) {
+        if (length < sizeof(head) || length < sizeof(head) + head.packed_bytes)
             continue;
-        }
         assert_int_equal(length, sizeof(head) + head.packed_bytes);
         const char *body = (const char *)block + sizeof(head);
         if (head.method == KD_CAPSULE_LZ4) {
@@ -143,9 +138,8 @@ static void the_sum_is_zlibs(void **state)
     (void)state;
     uint8_t bytes[300];
     fill(bytes, sizeof(bytes), true);
-    for (size_t length = 0; length <= sizeof(bytes); length++) {
+    for (size_t length = 0; length <= sizeof(bytes); length++)
         assert_int_equal(kd_crc32(0, bytes, length), crc32(0, bytes, (uInt)length));
-    }
     uint32_t parts = kd_crc32(kd_crc32(0, bytes, 100), bytes + 100, 200);
     assert_int_equal(parts, crc32(0, bytes, sizeof(bytes)));
 }
@@ -173,9 +167,8 @@ static void records_come_back_from_the_lines(void **state)
     for (unsigned i = 0; i < 200; i++) {
         size_t length = 1 + random_next() % 900;
         uint8_t *body = kd_capsule_reserve(&writer, KD_CAPSULE_TEXT, length);
-        for (size_t n = 0; n < length; n++) {
+        for (size_t n = 0; n < length; n++)
             assert_int_equal(body[n], 0);
-        }
         random_state = i; // so that the reader can make the same
         fill(body, length, i % 3 == 0);
         kd_capsule_commit(&writer, length);
