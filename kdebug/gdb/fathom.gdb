@@ -137,8 +137,8 @@ class Thrift:
     ones. So they are short while the machine runs and become long when it has stopped.
 
     On AArch64 gdb also reads the instruction at pc three times a stop, and past the cache, unless
-    that memory is declared cacheable: so it is while lines are short. A change drops the cache, and
-    with it the instruction that the next step would read: after a step, lines stay short there."""
+    that memory is declared cacheable: so it is while the machine runs. Afterwards it is not, since
+    gdb would read it line by line then, however much it was asked for."""
 
     SHORT, LONG = 8, 128
     AHEAD = 16  # frames
@@ -148,7 +148,7 @@ class Thrift:
         self._text = None  # gdb's number for the region that is the kernel's text, on AArch64
         self._set(False)
         gdb.events.cont.connect(lambda _event: self._set(True))
-        gdb.events.stop.connect(self._on_stop)
+        gdb.events.stop.connect(lambda _event: self._set(False))
         gdb.events.new_objfile.connect(self._on_symbols)
         self._on_symbols(None)
 
@@ -171,15 +171,9 @@ class Thrift:
         self._text = max(int(row.split()[0]) for row in rows if row[:1].isdigit())
         gdb.execute("disable mem %d" % self._text)
 
-    def _on_stop(self, event):
-        stepped = type(event) is gdb.StopEvent
-        if not (self._text and stepped):
-            self._set(False)
-
     def before_backtrace(self):
         """Each frame's instruction is read, too, only to see that it can be. Going up the stack ahead
         of the command, gdb may look into the file for that; what the command shows it reads itself."""
-        self._set(False)
         if not self._text or gdb.parameter("trust-readonly-sections"):
             return
         gdb.execute("set trust-readonly-sections on")

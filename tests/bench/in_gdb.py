@@ -58,29 +58,36 @@ def stop_in_command(line, function):
     run("continue")
 
 
-def measure_steps():
-    """Twice each: in spawn_run(), a plain function with two loops and calls, and where it is harder:
-    ticker_scale() returns within ten instructions, timer_interrupt() is made of inlined functions
-    and runs on all CPUs."""
-    stop_in_command("spawn 0", "spawn_run")  # refused: no threads
-    measure("stepi x10", ["stepi"] * 10)
-    stop_in_command("spawn 1", "spawn_run")
-    measure("next x10", ["next"] * 10)
-    stop_in("ticker_scale")
-    measure("stepi x10, with a return", ["stepi"] * 10)
-    measure_interrupt(10)
+def measure_stepi(tries):
+    """In spawn_run(), a plain function with two loops and calls; and where it is harder, in
+    ticker_scale(), which returns within ten instructions."""
+    for _ in range(tries):
+        stop_in_command("spawn 0", "spawn_run")  # refused: no thread stays
+        measure("stepi x10", ["stepi"] * 10)
+        stop_in("ticker_scale")
+        measure("stepi x10, hard", ["stepi"] * 10)
 
 
-def measure_interrupt(lines):
-    """An interrupt that finds no timer due is over before so many lines; and where it returns to is
-    the debugger's own ground, in which no breakpoint is allowed."""
-    for _ in range(40):
+def measure_next(tries):
+    """Each try leaves a thread behind, and gdb reads the list of threads at every stop."""
+    for _ in range(tries):
+        stop_in_command("spawn 1", "spawn_run")
+        measure("next x10", ["next"] * 10)
+
+
+def measure_next_hard(tries):
+    """In timer_interrupt(), which is made of inlined functions and runs on all CPUs. An interrupt that
+    finds no timer due is over before ten lines are, and where it returns to is the debugger's own
+    ground, in which no breakpoint is allowed: that one does not count."""
+    for _ in range(40 * tries):
         stop_in("timer_interrupt")
         try:
-            measure(f"next x{lines}, inlined code", ["next"] * lines)
-            return
+            measure("next x10, hard", ["next"] * 10)
+            tries -= 1
         except gdb.error:
             pass
+        if tries == 0:
+            return
     raise gdb.GdbError("no interrupt is long enough")
 
 
@@ -100,25 +107,33 @@ def note_threads():
     tell("note", "threads", len(gdb.selected_inferior().threads()))
 
 
-def measure_commands():
+def measure_line():
     measure("info threads at the prompt", ["info threads"])
     note_threads()
     measure_backtrace(12, TRIES)
-    for _ in range(TRIES):
-        measure_steps()
+    measure_stepi(TRIES)
+    measure_next_hard(TRIES)
+    measure_next(1)
+
+
+def measure_time():
     for _ in range(TRIES):
         stop_in("ticker_scale")
         measure("stepi x100", ["stepi"] * 100)
         run("maintenance flush dcache")
         measure("read", ["dump binary memory /dev/null &__text_start (char *)&__text_start + 65536"])
+    measure_next(TRIES)
+    measure_next_hard(TRIES)
 
 
 def measure_once():
-    measure_steps()
     measure_backtrace(12, 1)
+    measure_stepi(1)
+    measure_next(1)
 
 
-PARTS = {"all": measure_commands, "once": measure_once, "many threads": measure_many_threads}
+PARTS = {"line": measure_line, "time": measure_time, "once": measure_once,
+         "many threads": measure_many_threads}
 
 
 def main():
