@@ -78,7 +78,7 @@ static void add(struct buffer *buffer, const void *bytes, size_t count)
             buffer->capacity = wanted;
         }
     }
-    if (buffer->failed)
+    if (buffer->failed || !buffer->bytes)
         return;
     memcpy(buffer->bytes + buffer->count, bytes, count);
     buffer->count += count;

@@ -281,12 +281,11 @@ static void monitor_lost(const struct sym_session *session, struct gdb_output *o
 {
     const struct sym_capsule_losses *losses = &session->dead->capsules.losses;
     const struct kd_capsule_summary *summary = &session->dead->capsule->summary;
-    for (size_t i = 0; i < losses->count; i++) {
+    for (size_t i = 0; i < losses->count; i++)
         if (losses->at[i].line)
             say(output, "line %zu: %s\n", losses->at[i].line, losses->at[i].text);
         else
             say(output, "%s\n", losses->at[i].text);
-    }
     if (losses->untold)
         say(output, "and %zu more\n", losses->untold);
     if (summary->threads_left_out || summary->stacks_left_out)
