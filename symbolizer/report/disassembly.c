@@ -77,7 +77,9 @@ static size_t decode(struct decoder *decoder, const uint8_t *bytes, size_t lengt
     const uint8_t *at = bytes;
     size_t left = length;
     if (cs_disasm_iter(decoder->handle, &at, &left, &address, decoder->scratch)) {
-        snprintf(to, size, "%-8.30s %.110s", decoder->scratch->mnemonic, decoder->scratch->op_str);
+        const cs_insn *read = decoder->scratch;
+        snprintf(to, size, *read->op_str ? "%-8.30s %.110s" : "%.30s%.0s", read->mnemonic,
+                 read->op_str);
         return decoder->scratch->size;
     }
     *to = 0;

@@ -280,7 +280,7 @@ static void instructions_stand_around_the_fault(void **state)
     expect(OOPS "RIP: 0010:weigh+0x2/0x20\n",
            "---      0xffffffff81001040 <+0x0>  movl     (%rdi), %eax\n"
            "---    > 0xffffffff81001042 <+0x2>  addl     $1, %eax\n"
-           "---      0xffffffff81001045 <+0x5>  retq     \n");
+           "---      0xffffffff81001045 <+0x5>  retq\n");
 }
 
 static void what_the_kernel_patched_is_shown_as_it_was(void **state)
