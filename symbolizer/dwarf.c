@@ -223,6 +223,7 @@ static struct error *read_parts(struct sym_dwarf *dwarf, unsigned parts, struct 
     const struct dw_header *header = &dwarf->file.headers[dwarf->units[unit->number]];
     struct dw_root *root = &storage->root, entries;
     storage->budget = dw_range_budget(&dwarf->file, header);
+    storage->foreign_budget = dw_foreign_budget(&dwarf->file);
     storage->line_context.budget = &storage->budget;
     struct error *error = dw_root_read(dwarf, &dwarf->file, header, &storage->abbrevs, NULL,
                                        &storage->line_context, root);
@@ -285,9 +286,7 @@ void sym_unit_deinit(struct sym_unit *unit)
         dw_abbrevs_deinit(&storage->abbrevs);
         dw_abbrevs_deinit(&storage->split_abbrevs);
         dw_line_tables_deinit(&storage->lines);
-        dw_line_tables_deinit(&storage->foreign_lines);
-        for (int i = 0; i < DW_FOREIGN_CACHE; i++)
-            dw_abbrevs_deinit(&storage->foreign[i].abbrevs);
+        dw_foreign_deinit(storage);
         free(storage->ranges);
         free(storage->functions);
         free(storage->scopes);
@@ -309,11 +308,7 @@ void sym_unit_trim(struct sym_unit *unit)
         return;
     dw_abbrevs_deinit(&storage->abbrevs);
     dw_abbrevs_deinit(&storage->split_abbrevs);
-    dw_line_tables_deinit(&storage->foreign_lines);
-    for (int i = 0; i < DW_FOREIGN_CACHE; i++) {
-        dw_abbrevs_deinit(&storage->foreign[i].abbrevs);
-        storage->foreign[i].filled = false;
-    }
+    dw_foreign_deinit(storage);
     free(storage->parents);
     storage->parents = NULL;
     storage->parent_capacity = 0;

@@ -9,7 +9,8 @@
 // of their skeletons; type units are passed over.
 //
 // Whatever the file holds, the answer is arrays whose numbers are within their bounds or an error
-// that names file, section and offset; time and memory are in proportion to the file's size.
+// that names file, section and offset; reading one unit takes time and memory in proportion to the
+// file's size.
 #pragma once
 
 #include <stdbool.h>

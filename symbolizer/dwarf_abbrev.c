@@ -10,6 +10,9 @@ enum {
     // Compilers stay below a few thousand; what a table may cost stays bounded.
     ATTRIBUTES_MOST = 1 << 20,
     DECLARATIONS_MOST = 1 << 18,
+    // Of one declaration. Attributes may have no bytes in an entry, so that this bounds what an
+    // entry of one byte costs; compilers write about twenty.
+    ENTRY_ATTRIBUTES_MOST = 128,
 };
 
 static enum dw_action action_of(uint32_t tag)
@@ -114,7 +117,8 @@ static bool read_declaration(struct dw_abbrevs *abbrevs, struct sym_cursor *curs
         if (name == 0 && form == 0)
             break;
         int64_t constant = form == DW_FORM_implicit_const ? sym_read_sleb(cursor) : 0;
-        if (abbrevs->attribute_count >= ATTRIBUTES_MOST) {
+        if (abbrevs->attribute_count >= ATTRIBUTES_MOST ||
+            abbrev->attribute_count >= ENTRY_ATTRIBUTES_MOST) {
             sym_cursor_fail(cursor);
             break;
         }

@@ -314,36 +314,71 @@ struct error *dw_ranges_add(const struct dw_context *context, const struct dw_va
 // -- what functions are called
 // ---------------------------------------------------------------------
 
+uint64_t dw_foreign_budget(const struct dw_file *file)
+{
+    uint64_t bytes = file->sections[DW_INFO].size + file->sections[DW_ABBREV].size +
+                     file->sections[DW_LINE].size;
+    return (1 << 20) + 16 * bytes;
+}
+
+void dw_foreign_deinit(struct sym_unit_storage *storage)
+{
+    for (int i = 0; storage->foreign && i < DW_FOREIGN_CACHE; i++) {
+        dw_abbrevs_deinit(&storage->foreign[i].abbrevs);
+        dw_line_tables_deinit(&storage->foreign[i].lines);
+    }
+    free(storage->foreign);
+    storage->foreign = NULL;
+}
+
+static struct error *spend_foreign(struct sym_unit_storage *storage, const struct dw_file *file,
+                                   uint64_t offset, size_t rows)
+{
+    if (rows > storage->foreign_budget)
+        return dw_damaged(file, DW_INFO, offset, "references between units without end");
+    storage->foreign_budget -= rows;
+    return NULL;
+}
+
 // The context of another unit, kept for the next entry of it.
 static struct error *foreign_context(struct sym_unit_storage *storage, const struct dw_file *file,
                                      const struct dw_header *header, struct dw_foreign **out)
 {
+    if (!storage->foreign)
+        storage->foreign = calloc(DW_FOREIGN_CACHE, sizeof(*storage->foreign));
+    if (!storage->foreign)
+        return dw_no_memory(file);
     size_t slot = (size_t)(header - file->headers) % DW_FOREIGN_CACHE;
     struct dw_foreign *foreign = &storage->foreign[slot];
-    struct error *error = NULL;
-    if (!foreign->filled || foreign->context.file != file || foreign->context.header != header) {
-        const struct dw_context *own = &storage->context;
-        foreign->context.budget = own->budget;
-        error = dw_root_read(own->dwarf, file, header, &foreign->abbrevs, file->split ? own : NULL,
-                             &foreign->context, &foreign->root);
-        foreign->filled = !error;
-    }
     *out = foreign;
-    return error;
+    if (foreign->filled && foreign->context.file == file && foreign->context.header == header)
+        return NULL;
+    const struct dw_context *own = &storage->context;
+    foreign->context.budget = own->budget;
+    struct error *error = dw_root_read(own->dwarf, file, header, &foreign->abbrevs,
+                                       file->split ? own : NULL, &foreign->context, &foreign->root);
+    foreign->filled = !error;
+    foreign->lines.filled = false;
+    return error ? error
+                 : spend_foreign(storage, file, header->offset, foreign->abbrevs.attribute_count);
 }
 
 // A file of another unit's table as a number of this unit's.
-static struct error *foreign_file(struct sym_unit_storage *storage, const struct dw_foreign *unit,
+static struct error *foreign_file(struct sym_unit_storage *storage, struct dw_foreign *unit,
                                   uint64_t number, uint32_t *file)
 {
     *file = SYM_NONE;
     if (!unit->root.has_lines || number >= DW_FOREIGN_FILE)
         return NULL;
-    struct error *error = dw_line_tables_read(&unit->context, &unit->root, &storage->foreign_lines);
+    bool there = unit->lines.filled;
+    struct error *error = dw_line_tables_read(&unit->context, &unit->root, &unit->lines);
+    if (!error && !there)
+        error = spend_foreign(storage, unit->context.file, unit->context.header->offset,
+                              unit->lines.file_count + unit->lines.folder_count);
     if (error)
         return error;
-    const char *path = dw_line_path(&unit->context, unit->root.comp_dir, &storage->foreign_lines,
-                                    (uint32_t)number);
+    const char *path =
+        dw_line_path(&unit->context, unit->root.comp_dir, &unit->lines, (uint32_t)number);
     if (!path)
         return NULL;
     for (size_t i = storage->foreign_file_count; i > 0 && i + 8 > storage->foreign_file_count;
@@ -442,6 +477,8 @@ static struct error *read_function_chain(struct sym_unit_storage *storage,
             if (!header)
                 return dw_damaged(file, DW_INFO, offset, "a reference to what is no entry");
             error = foreign_context(storage, file, header, &unit);
+            if (!unit)
+                return error;
             context = &unit->context;
         }
         if (!error)

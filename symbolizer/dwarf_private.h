@@ -178,7 +178,7 @@ struct dw_line_tables {
 };
 
 enum {
-    DW_FOREIGN_CACHE = 16,
+    DW_FOREIGN_CACHE = 64,
     DW_FOREIGN_FILE = 1 << 30, // file numbers from here on are in `foreign_files`
     DW_ORIGINS_MOST = 16,      // specifications and origins followed from one entry
     DW_DEPTH_MOST = 1 << 16,
@@ -188,6 +188,7 @@ enum {
 struct dw_foreign {
     struct dw_context context;
     struct dw_abbrevs abbrevs;
+    struct dw_line_tables lines;
     struct dw_root root;
     bool filled;
 };
@@ -204,8 +205,10 @@ struct sym_unit_storage {
     struct dw_root root;            // the skeleton's, or the unit's when it is not split
     uint64_t budget;
     struct dw_line_tables lines;
-    struct dw_line_tables foreign_lines;
-    struct dw_foreign foreign[DW_FOREIGN_CACHE];
+    struct dw_foreign *foreign; // DW_FOREIGN_CACHE of them, made when first needed
+    // Rows of other units' tables that may still be read for this unit: references that jump
+    // between units for ever are there to keep this busy.
+    uint64_t foreign_budget;
 
     struct sym_range *ranges;
     size_t range_count, range_capacity;
@@ -318,6 +321,8 @@ struct error *dw_root_read(struct sym_dwarf *dwarf, const struct dw_file *file,
                            const struct dw_context *skeleton, struct dw_context *context,
                            struct dw_root *root);
 uint64_t dw_range_budget(const struct dw_file *file, const struct dw_header *header);
+uint64_t dw_foreign_budget(const struct dw_file *file);
+void dw_foreign_deinit(struct sym_unit_storage *storage);
 // The first attribute of the entry at an offset; false: there is no entry. Then one
 // dw_read_value() for each row of its abbreviation.
 bool dw_entry_begin(const struct dw_context *context, uint64_t offset, struct sym_cursor *cursor,

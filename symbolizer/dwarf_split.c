@@ -125,6 +125,25 @@ static uint32_t index_u32(const struct dw_package *package, uint64_t offset)
     return sym_load_u32(package->index.data + offset, package->file.elf->swap);
 }
 
+// The row of a unit in the tables of offsets and sizes, from 1; 0: it is not there. The table of
+// identities is hashed with a second hash as its step.
+static uint32_t find_row(const struct dw_package *package, const struct package_index *index,
+                         uint64_t id)
+{
+    if (index->slots == 0 || (index->slots & (index->slots - 1)))
+        return 0;
+    uint64_t mask = index->slots - 1, slot = id & mask, step = (id >> 32 & mask) | 1;
+    for (uint32_t i = 0; i < index->slots; i++) {
+        uint32_t row = index_u32(package, index->rows + 4 * slot);
+        uint64_t its =
+            sym_load_u64(package->index.data + index->ids + 8 * slot, package->file.elf->swap);
+        if (row == 0 || its == id)
+            return row;
+        slot = (slot + step) & mask;
+    }
+    return 0;
+}
+
 // A unit's share of the package as a file of its own.
 static struct error *find_in_package(struct sym_dwarf *dwarf, uint64_t id, struct dw_split *split)
 {
@@ -135,11 +154,7 @@ static struct error *find_in_package(struct sym_dwarf *dwarf, uint64_t id, struc
                           "%s: .debug_cu_index: offset 0x0: an index that is cut "
                           "short or of an unknown version",
                           package->file.elf->path);
-    uint32_t row = 0;
-    for (uint32_t i = 0; i < index.slots && !row; i++)
-        if (sym_load_u64(package->index.data + index.ids + 8 * (uint64_t)i,
-                         package->file.elf->swap) == id)
-            row = index_u32(package, index.rows + 4 * (uint64_t)i);
+    uint32_t row = find_row(package, &index, id);
     if (row == 0 || row > index.units)
         return NULL;
     split->file = calloc(1, sizeof(*split->file));
@@ -169,11 +184,12 @@ static struct error *find_in_package(struct sym_dwarf *dwarf, uint64_t id, struc
 static struct error *open_dwo(struct sym_dwarf *dwarf, const char *path, uint64_t id,
                               struct dw_split *split)
 {
-    if (access(path, R_OK) < 0)
-        return NULL;
+    // A name that leads to no ELF file leads to none; what is wrong inside of one is an error.
     struct error *error = sym_elf_open(path, &split->elf);
-    if (error)
-        return error;
+    if (error) {
+        error_free(error);
+        return NULL;
+    }
     split->file = calloc(1, sizeof(*split->file));
     if (!split->file)
         return dw_no_memory(&dwarf->file);

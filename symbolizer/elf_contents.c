@@ -14,10 +14,10 @@
 enum {
     COMPRESSED_ZLIB = 1, // ELFCOMPRESS_ZLIB
     COMPRESSED_ZSTD = 2, // ELFCOMPRESS_ZSTD, which older <elf.h> lacks
-    // Debug information shrinks to a third or so, tables of zeros to a fiftieth. A section that
-    // claims more is made to fill the memory.
-    RATIO_MOST = 100,
-    RATIO_FREE_BYTES = 1 << 20,
+    // Debug information shrinks to a third or so. A file whose sections together claim much more is
+    // made to fill the memory.
+    RATIO_MOST = 64,
+    RATIO_FREE_BYTES = 4 << 20,
 };
 
 static struct error *spoilt(const struct sym_elf *elf, const struct sym_elf_section *section,
@@ -54,7 +54,8 @@ static struct error *decompress(const struct sym_elf *elf, const struct sym_elf_
                                 uint32_t method, struct sym_bytes packed, uint64_t size,
                                 struct sym_elf_contents *contents)
 {
-    if (size > RATIO_FREE_BYTES && size / RATIO_MOST > packed.size)
+    uint64_t most = RATIO_FREE_BYTES + RATIO_MOST * (uint64_t)elf->file.size;
+    if (size > most - elf->private_->decompressed)
         return spoilt(elf, section, "its compressed contents claim to be far too large");
     uint8_t *to = malloc(size ? size : 1);
     if (!to)
@@ -68,6 +69,7 @@ static struct error *decompress(const struct sym_elf *elf, const struct sym_elf_
         free(to);
         return spoilt(elf, section, "its compressed contents are damaged");
     }
+    elf->private_->decompressed += size;
     contents->owned = to;
     contents->bytes = (struct sym_bytes){to, size};
     return NULL;

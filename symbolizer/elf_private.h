@@ -20,7 +20,8 @@ struct sym_elf_private {
     size_t loaded_count;
     struct sym_elf_stretch *code; // by address, none touches the next
     size_t code_count;
-    bool mapped; // `file` is to be unmapped
+    bool mapped;           // `file` is to be unmapped
+    uint64_t decompressed; // bytes so far, of all sections
 };
 
 void sym_elf_note_(struct sym_elf *elf, uint64_t offset, uint64_t bytes);
