@@ -33,6 +33,8 @@ struct sym_debug_private {
     uint8_t *frame;               // .debug_frame without the marks below
     uint64_t *signal_cies;
     size_t signal_cie_count;
+    struct sym_unit unit; // the last one read for a chain
+    bool unit_read;
     Dwarf_Obj_Access_Methods methods;
     Dwarf_Obj_Access_Interface interface;
 };
@@ -221,6 +223,7 @@ void sym_debug_close(struct sym_debug *debug)
     if (debug->units)
         sym_dwarf_close(debug->units);
     sym_symbols_deinit(&debug->symbols);
+    sym_unit_deinit(&debug->private_->unit);
     free(debug->private_->frame);
     free(debug->private_->signal_cies);
     free(debug->private_);
@@ -600,4 +603,69 @@ bool sym_debug_covers(struct sym_debug *debug, Dwarf_Die die, uint64_t address)
         return false;
     return version >= 5 ? covers_list(debug, die, offset, address)
                         : covers_old_list(debug, die, offset, address);
+}
+
+// -- which functions ------------------------------------------------------------------------------
+
+struct chain_search {
+    struct sym_debug *debug;
+    uint64_t address;
+    struct sym_debug_chain *out;
+    struct error *error;
+};
+
+static bool scope_holds(const struct sym_unit *unit, const struct sym_scope *scope,
+                        uint64_t address)
+{
+    for (uint32_t i = 0; i < scope->range_count; i++) {
+        const struct sym_range *range = &unit->scope_ranges[scope->first_range + i];
+        if (address >= range->low && address < range->high)
+            return true;
+    }
+    return false;
+}
+
+// A parent stands before those inlined into it, so one walk finds the way down. Neighbouring frames
+// often are of one unit, so the last one is kept.
+static bool find_chain(size_t number, void *argument)
+{
+    struct chain_search *search = argument;
+    struct sym_debug_private *own = search->debug->private_;
+    if (!own->unit_read || own->unit.number != number)
+        search->error = sym_unit_read(search->debug->units, number, SYM_UNIT_SCOPES, &own->unit);
+    own->unit_read = !search->error;
+    if (search->error)
+        return false;
+    uint32_t last = SYM_NONE;
+    // Entries of a split unit are in a file that libdwarf was not given.
+    size_t scopes = own->unit.split ? 0 : own->unit.scope_count;
+    for (uint32_t i = 0; i < scopes && search->out->count < SYM_DEBUG_CHAIN_MOST; i++) {
+        const struct sym_scope *scope = &own->unit.scopes[i];
+        if (scope->parent != last || !scope_holds(&own->unit, scope, search->address))
+            continue;
+        search->out->dies[search->out->count++] = scope->die;
+        last = i;
+    }
+    return search->out->count == 0;
+}
+
+struct error *sym_debug_chain_at(struct sym_debug *debug, uint64_t address,
+                                 struct sym_debug_chain *out)
+{
+    struct chain_search search = {.debug = debug, .address = address, .out = out};
+    out->count = 0;
+    struct error *error = sym_dwarf_units_at(debug->units, address, find_chain, &search);
+    if (error)
+        error_free(search.error);
+    return error ? error : search.error;
+}
+
+Dwarf_Die sym_debug_entry(struct sym_debug *debug, uint64_t offset)
+{
+    Dwarf_Die die = NULL;
+    Dwarf_Error error = NULL;
+    int result = dwarf_offdie_b(debug->dbg, offset, true, &die, &error);
+    if (result == DW_DLV_ERROR)
+        sym_debug_forget(debug, error);
+    return result == DW_DLV_OK ? die : NULL;
 }

@@ -58,3 +58,15 @@ void sym_debug_each_child(struct sym_debug *debug, Dwarf_Die die, sym_debug_fn *
 
 // Whether an entry's own ranges hold an address. One without ranges holds none.
 bool sym_debug_covers(struct sym_debug *debug, Dwarf_Die die, uint64_t address);
+
+// The functions at an address as linked: the function itself, then the calls inlined there, each
+// into the one before; as entries of .debug_info, for dwarf_offdie_b(). None is no error.
+#define SYM_DEBUG_CHAIN_MOST 64
+struct sym_debug_chain {
+    uint64_t dies[SYM_DEBUG_CHAIN_MOST];
+    size_t count;
+};
+struct error *sym_debug_chain_at(struct sym_debug *debug, uint64_t address,
+                                 struct sym_debug_chain *out);
+// An entry by its place; NULL: there is none. Freed by dwarf_dealloc_die().
+Dwarf_Die sym_debug_entry(struct sym_debug *debug, uint64_t offset);

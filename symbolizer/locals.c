@@ -11,52 +11,9 @@
 #include "symbolizer/type_print.h"
 
 enum {
-    CHAIN_MOST = 64,         // calls inlined into each other
     BLOCKS_MOST = 32,        // blocks within blocks
     VALUE_BYTES_MOST = 4096, // of a printed value
 };
-
-// -- which functions ------------------------------------------------------------------------------
-
-struct chain {
-    struct sym_debug *debug;
-    uint64_t pc;
-    struct sym_unit unit;
-    uint64_t dies[CHAIN_MOST]; // from the function to the innermost inlined call
-    size_t count;
-    struct error *error;
-};
-
-static bool scope_holds(const struct sym_unit *unit, const struct sym_scope *scope, uint64_t pc)
-{
-    for (uint32_t i = 0; i < scope->range_count; i++) {
-        const struct sym_range *range = &unit->scope_ranges[scope->first_range + i];
-        if (pc >= range->low && pc < range->high)
-            return true;
-    }
-    return false;
-}
-
-// A parent stands before those inlined into it, so one walk finds the way down.
-static bool find_chain(size_t number, void *argument)
-{
-    struct chain *chain = argument;
-    chain->error = sym_unit_read(chain->debug->units, number, SYM_UNIT_SCOPES, &chain->unit);
-    if (chain->error)
-        return false;
-    uint32_t last = SYM_NONE;
-    for (uint32_t i = 0; i < chain->unit.scope_count && chain->count < CHAIN_MOST; i++) {
-        const struct sym_scope *scope = &chain->unit.scopes[i];
-        if (scope->parent != last || !scope_holds(&chain->unit, scope, chain->pc))
-            continue;
-        chain->dies[chain->count++] = scope->die;
-        last = i;
-    }
-    // Entries of a split unit are in a file that libdwarf was not given.
-    if (chain->unit.split)
-        chain->count = 0;
-    return chain->count == 0;
-}
 
 // -- variables ------------------------------------------------------------------------------------
 
@@ -176,26 +133,25 @@ static bool visit(struct sym_debug *debug, Dwarf_Die child, void *argument)
 
 // -- frames ---------------------------------------------------------------------------------------
 
-static void tell_scope(const struct chain *chain, size_t index, struct sym_place_context *context,
-                       sym_scope_fn *scope, sym_local_fn *local, void *argument)
+static void tell_scope(const struct sym_debug_chain *chain, size_t index,
+                       struct sym_place_context *context, sym_scope_fn *scope, sym_local_fn *local,
+                       void *argument)
 {
-    Dwarf_Die die = NULL;
-    Dwarf_Error error = NULL;
-    if (dwarf_offdie_b(chain->debug->dbg, chain->dies[index], true, &die, &error) != DW_DLV_OK) {
-        sym_debug_forget(chain->debug, error);
+    struct sym_debug *debug = context->debug;
+    Dwarf_Die die = sym_debug_entry(debug, chain->dies[index]);
+    if (!die)
         return;
-    }
     struct sym_local_scope told = {
-        .function = sym_debug_name(chain->debug, die),
+        .function = sym_debug_name(debug, die),
         .inlined = (unsigned)(chain->count - 1 - index),
         .innermost = index + 1 == chain->count,
         .outermost = index == 0,
     };
     if (scope)
         scope(&told, argument);
-    struct walk walk = {context, chain->debug, local, argument, 0};
+    struct walk walk = {context, debug, local, argument, 0};
     if (local)
-        sym_debug_each_child(chain->debug, die, visit, &walk);
+        sym_debug_each_child(debug, die, visit, &walk);
     dwarf_dealloc_die(die);
 }
 
@@ -204,30 +160,26 @@ struct error *sym_locals_each(const struct sym_dead *dead, struct sym_debug *deb
                               const struct sym_unwind_frame *frame, sym_scope_fn *scope,
                               sym_local_fn *local, void *argument)
 {
-    struct chain chain = {.debug = debug, .pc = sym_unwind_lookup_pc(unwinder, frame)};
-    if (!debug->dbg)
-        return NULL;
-    struct error *error = sym_dwarf_units_at(debug->units, chain.pc, find_chain, &chain);
-    if (!error)
-        error = chain.error;
+    struct sym_debug_chain chain;
     struct sym_place_context context = {
         .dead = dead,
         .debug = debug,
         .registers = &frame->registers,
-        .pc = chain.pc,
+        .pc = sym_unwind_lookup_pc(unwinder, frame),
         .has_cfa = frame->has_cfa,
         .cfa = frame->cfa,
+        .unwinder = unwinder,
+        .frame = frame,
     };
-    Dwarf_Error said = NULL;
-    if (!error && chain.count > 0 &&
-        dwarf_offdie_b(debug->dbg, chain.dies[0], true, &context.function, &said) != DW_DLV_OK) {
-        sym_debug_forget(debug, said);
-        chain.count = 0;
-    }
-    for (size_t i = chain.count; i-- > 0 && !error;)
+    if (!debug->dbg)
+        return NULL;
+    struct error *error = sym_debug_chain_at(debug, context.pc, &chain);
+    if (error || chain.count == 0)
+        return error;
+    context.function = sym_debug_entry(debug, chain.dies[0]);
+    for (size_t i = chain.count; i-- > 0 && context.function;)
         tell_scope(&chain, i, &context, scope, local, argument);
     if (context.function)
         dwarf_dealloc_die(context.function);
-    sym_unit_deinit(&chain.unit);
-    return error;
+    return NULL;
 }

@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "symbolizer/entry_value.h"
+
 enum {
     STACK_MOST = 64,
     STEPS_MOST = 10000, // an expression may branch back
@@ -222,6 +224,17 @@ static bool shuffle(struct evaluation *e, const struct operation *op)
     }
 }
 
+// DW_OP_entry_value (2.5.1.7) of a register; of memory it is hardly ever asked.
+static bool push_entry_value(struct evaluation *e, const struct operation *op)
+{
+    const uint8_t *inner = (const uint8_t *)(uintptr_t)op->b;
+    uint64_t value;
+    bool is_register = op->a == 1 && inner && *inner >= DW_OP_reg0 && *inner <= DW_OP_reg31;
+    if (!is_register || !sym_entry_value(e->context, (unsigned)(*inner - DW_OP_reg0), &value))
+        return fail(e, "only its value at the function's entry could tell");
+    return push(e, value);
+}
+
 static bool frame_base(struct evaluation *e, uint64_t *base);
 
 static bool execute_frame(struct evaluation *e, const struct operation *op)
@@ -341,7 +354,7 @@ static bool execute(struct evaluation *e, const struct operation *op)
         return true;
     case DW_OP_entry_value:
     case DW_OP_GNU_entry_value:
-        return fail(e, "only its value at the function's entry could tell");
+        return push_entry_value(e, op);
     case DW_OP_implicit_pointer:
     case DW_OP_GNU_implicit_pointer:
         return fail(e, "what it points to has no address");
@@ -554,6 +567,18 @@ static bool frame_base(struct evaluation *e, uint64_t *base)
 }
 
 // -- what others call -----------------------------------------------------------------------------
+
+bool sym_evaluate_attribute(const struct sym_place_context *context, Dwarf_Attribute attribute,
+                            uint64_t *result)
+{
+    struct evaluation e = {.context = context};
+    if (!evaluate_attribute(&e, attribute) || (e.kind != REGISTER && e.depth == 0))
+        return false;
+    if (e.kind == REGISTER && !push_register(&e, e.register_number, 0))
+        return false;
+    *result = e.stack[e.depth - 1];
+    return true;
+}
 
 bool sym_evaluate(const struct sym_place_context *context, const void *expression, size_t bytes,
                   const uint64_t *initial, uint64_t *result)

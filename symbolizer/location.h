@@ -14,6 +14,9 @@
 #define SYM_REGISTERS  128         // DWARF numbers a frame keeps
 #define SYM_VALUE_MOST (64u << 10) // bytes of one variable that are looked at
 
+struct sym_unwinder;
+struct sym_unwind_frame;
+
 struct sym_registers { // by DWARF number; of 64 bits
     uint64_t value[SYM_REGISTERS];
     bool known[SYM_REGISTERS];
@@ -28,6 +31,10 @@ struct sym_place_context {
     bool has_cfa;
     uint64_t cfa;
     Dwarf_Die function; // whose frame base fbreg means; NULL: none
+    // Where the frame was called from, for values at the function's entry; NULL: not known.
+    const struct sym_unwinder *unwinder;
+    const struct sym_unwind_frame *frame;
+    unsigned callers; // how many calls deep such a question is
 };
 
 // What a variable holds, as far as it is known.
@@ -44,6 +51,10 @@ struct sym_value {
 // `initial` is NULL.
 bool sym_evaluate(const struct sym_place_context *context, const void *expression, size_t bytes,
                   const uint64_t *initial, uint64_t *result);
+
+// The number that an attribute's expression leaves on the stack, or in a register.
+bool sym_evaluate_attribute(const struct sym_place_context *context, Dwarf_Attribute attribute,
+                            uint64_t *result);
 
 // The value at an attribute of class exprloc or loclist. `out` is always filled in, and is to be
 // ended by sym_value_deinit().

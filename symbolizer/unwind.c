@@ -39,7 +39,6 @@ struct sym_unwinder {
         Dwarf_Fde *fdes;
         Dwarf_Signed cie_count, fde_count;
     } tables[2];
-    unsigned frames; // since the first
 };
 
 static void read_tables(struct sym_unwinder *unwinder)
@@ -93,12 +92,11 @@ void sym_unwinder_close(struct sym_unwinder *unwinder)
     free(unwinder);
 }
 
-bool sym_unwind_first(struct sym_unwinder *unwinder, const struct sym_capsule_thread *thread,
+bool sym_unwind_first(const struct sym_unwinder *unwinder, const struct sym_capsule_thread *thread,
                       struct sym_unwind_frame *frame)
 {
     const struct sym_capsule *capsule = unwinder->dead->capsule;
     *frame = (struct sym_unwind_frame){.exact = true, .way = SYM_WAY_REGISTERS};
-    unwinder->frames = 0;
     for (size_t i = 0; i < capsule->row_count; i++) {
         int number = capsule->rows[i].dwarf;
         if (number >= 0 && number < SYM_REGISTERS && !frame->registers.known[number])
@@ -147,7 +145,7 @@ struct cfi {
     bool signal;
 };
 
-static Dwarf_Fde find_fde(struct sym_unwinder *unwinder, uint64_t pc)
+static Dwarf_Fde find_fde(const struct sym_unwinder *unwinder, uint64_t pc)
 {
     for (size_t i = 0; i < 2; i++) {
         Dwarf_Fde fde = NULL;
@@ -180,7 +178,7 @@ static bool is_signal(const struct sym_unwinder *unwinder, Dwarf_Fde fde)
 }
 
 // The rules at an address as linked.
-static bool read_cfi(struct sym_unwinder *unwinder, uint64_t pc, struct cfi *cfi)
+static bool read_cfi(const struct sym_unwinder *unwinder, uint64_t pc, struct cfi *cfi)
 {
     Dwarf_Fde fde = find_fde(unwinder, pc);
     Dwarf_Cie cie = NULL;
@@ -295,7 +293,7 @@ enum step { STEPPED, NO_WAY, OUTERMOST };
 
 // Each step changes `frame` only if it succeeds, and `callee` as soon as it knows more of it.
 
-static enum step step_cfi(struct sym_unwinder *unwinder, struct sym_unwind_frame *frame,
+static enum step step_cfi(const struct sym_unwinder *unwinder, struct sym_unwind_frame *frame,
                           struct sym_unwind_frame *callee)
 {
     struct cfi cfi;
@@ -324,7 +322,7 @@ static enum step step_cfi(struct sym_unwinder *unwinder, struct sym_unwind_frame
 
 // What is known of the caller when only these three are: what calls preserve may have been saved
 // somewhere and used for other things.
-static void become_caller(struct sym_unwinder *unwinder, struct sym_unwind_frame *frame,
+static void become_caller(const struct sym_unwinder *unwinder, struct sym_unwind_frame *frame,
                           uint64_t pc, uint64_t sp, const uint64_t *fp, enum sym_unwind_way way)
 {
     struct sym_unwind_frame caller = {.pc = pc, .way = way};
@@ -334,8 +332,8 @@ static void become_caller(struct sym_unwinder *unwinder, struct sym_unwind_frame
     *frame = caller;
 }
 
-static enum step step_frame_pointer(struct sym_unwinder *unwinder, struct sym_unwind_frame *frame,
-                                    struct sym_unwind_frame *callee)
+static enum step step_frame_pointer(const struct sym_unwinder *unwinder,
+                                    struct sym_unwind_frame *frame, struct sym_unwind_frame *callee)
 {
     const struct calls *calls = unwinder->calls;
     uint64_t fp, saved, pc;
@@ -358,7 +356,7 @@ static enum step step_frame_pointer(struct sym_unwinder *unwinder, struct sym_un
 
 // The innermost frame is at no code: a call through a bad pointer. Nothing has happened since the
 // call, so all registers are the caller's.
-static enum step step_bad_call(struct sym_unwinder *unwinder, struct sym_unwind_frame *frame)
+static enum step step_bad_call(const struct sym_unwinder *unwinder, struct sym_unwind_frame *frame)
 {
     const struct calls *calls = unwinder->calls;
     uint64_t sp, pc;
@@ -379,13 +377,13 @@ static enum step step_bad_call(struct sym_unwinder *unwinder, struct sym_unwind_
     return STEPPED;
 }
 
-bool sym_unwind_next(struct sym_unwinder *unwinder, struct sym_unwind_frame *frame,
+bool sym_unwind_next(const struct sym_unwinder *unwinder, struct sym_unwind_frame *frame,
                      struct sym_unwind_frame *callee)
 {
     struct sym_unwind_frame before = *frame;
     if (!callee)
         callee = &before;
-    if (++unwinder->frames >= SYM_UNWIND_FRAMES_MOST)
+    if (before.depth + 1 >= SYM_UNWIND_FRAMES_MOST)
         return false;
     enum step step = NO_WAY;
     if (frame->exact && !is_code(unwinder, frame->pc))
@@ -396,6 +394,7 @@ bool sym_unwind_next(struct sym_unwinder *unwinder, struct sym_unwind_frame *fra
         step = step_frame_pointer(unwinder, frame, callee);
     if (step != STEPPED)
         return false;
+    frame->depth = before.depth + 1;
     // A frame that leads to itself would do so for ever.
     uint64_t sp = 0, sp_before = 1;
     get(&frame->registers, unwinder->calls->sp, &sp);

@@ -24,6 +24,7 @@ struct sym_unwind_frame {
     uint64_t cfa;            // the stack pointer before the call; with has_cfa
     bool signal;             // of an exception's entry
     enum sym_unwind_way way; // how this frame was found
+    unsigned depth;          // 0: the innermost
     struct sym_registers registers;
 };
 
@@ -35,12 +36,12 @@ struct error *sym_unwinder_open(const struct sym_dead *dead, struct sym_debug *d
 void sym_unwinder_close(struct sym_unwinder *unwinder);
 
 // The innermost frame of a thread; false: its registers are not there.
-bool sym_unwind_first(struct sym_unwinder *unwinder, const struct sym_capsule_thread *thread,
+bool sym_unwind_first(const struct sym_unwinder *unwinder, const struct sym_capsule_thread *thread,
                       struct sym_unwind_frame *frame);
 // Replaces a frame by its caller's; false: it is the outermost, or nothing leads further. What is
 // found of the frame itself on the way (its CFA, is it an exception's entry) is written to
 // `callee`, unless NULL, which may be a copy of `frame`.
-bool sym_unwind_next(struct sym_unwinder *unwinder, struct sym_unwind_frame *frame,
+bool sym_unwind_next(const struct sym_unwinder *unwinder, struct sym_unwind_frame *frame,
                      struct sym_unwind_frame *callee);
 
 // The address to look a frame's function and variables up with, as linked.
