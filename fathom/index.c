@@ -60,11 +60,18 @@ static struct error *check_index(const char *path, const struct sym_elf *elf)
     return error;
 }
 
+// One that knows symbols only may be older than the debug information that can be found now.
 static bool is_fresh(const char *path, const struct sym_elf *elf)
 {
+    __attribute__((cleanup(close_index))) struct sym_index *index = NULL;
     struct error *error = access(path, R_OK) ? error_errno("%s", path) : check_index(path, elf);
+    if (!error)
+        error = sym_index_open(path, &index);
+    struct sym_module_info info = {0};
+    if (!error)
+        sym_index_info(index, &info);
     error_free(error);
-    return !error;
+    return info.has_debug;
 }
 
 // The debug information may be in the file itself, or in one that is found for it.

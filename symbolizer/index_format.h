@@ -43,7 +43,7 @@ struct index_part {
     uint32_t count; // of entries, where a part is made of such
     uint32_t crc;   // CRC-32 of the bytes
 } __attribute__((packed));
-static_assert(sizeof(struct index_part) == 24);
+static_assert(sizeof(struct index_part) == 24, "as the page says");
 
 enum {
     INDEX_RELOCATABLE = 1 << 0,
@@ -72,7 +72,7 @@ struct index_header {
     uint8_t build_id[INDEX_BUILD_ID_MAX];
     struct index_part parts[INDEX_PARTS];
 } __attribute__((packed));
-static_assert(sizeof(struct index_header) == 120 + INDEX_PARTS * 24);
+static_assert(sizeof(struct index_header) == 120 + INDEX_PARTS * 24, "as the page says");
 
 enum { INDEX_SECTION_CODE = 1 };
 
@@ -84,13 +84,13 @@ struct index_section {
     uint32_t name;     // in INDEX_STRINGS
     uint32_t flags;
 } __attribute__((packed));
-static_assert(sizeof(struct index_section) == 32);
+static_assert(sizeof(struct index_section) == 32, "as the page says");
 
 struct index_block {
     uint32_t first;  // position of its first entry
     uint32_t offset; // of the block in the stream
 } __attribute__((packed));
-static_assert(sizeof(struct index_block) == 8);
+static_assert(sizeof(struct index_block) == 8, "as the page says");
 
 // The packed form: this header, `blocks` rows, then the blocks, each LZ4 of INDEX_PACK_BLOCK bytes
 // of the index (the last one of fewer).
@@ -100,13 +100,13 @@ struct index_packed_header {
     uint32_t blocks;
     uint64_t file_bytes; // of the index
 } __attribute__((packed));
-static_assert(sizeof(struct index_packed_header) == 24);
+static_assert(sizeof(struct index_packed_header) == 24, "as the page says");
 
 struct index_packed_block {
     uint32_t packed_bytes;
     uint32_t crc; // CRC-32 of the block when unpacked
 } __attribute__((packed));
-static_assert(sizeof(struct index_packed_block) == 8);
+static_assert(sizeof(struct index_packed_block) == 8, "as the page says");
 
 // Streams are made of LEB128 numbers; signed ones are zigzag: 0, -1, 1, -2, ...
 //

@@ -97,7 +97,8 @@ static struct error *check_header(struct sym_index *index)
     struct index_header zeroed = *header;
     zeroed.header_crc = 0;
     uint32_t crc = (uint32_t)crc32_z(crc32_z(0, NULL, 0), (const uint8_t *)&zeroed, sizeof(zeroed));
-    if (crc != le32toh(header->header_crc) || header->build_id_bytes > INDEX_BUILD_ID_MAX)
+    if (crc != le32toh(header->header_crc) || header->build_id_bytes > INDEX_BUILD_ID_MAX ||
+        (header->address_bytes != 4 && header->address_bytes != 8))
         return error_make(EXIT_FAILED, "%s: the index's header is damaged", index->path);
     index->header = header;
     return NULL;

@@ -50,6 +50,13 @@ static struct error *use_index(struct sym_module *module, const char *path)
     return error;
 }
 
+static bool knows_debug(const struct sym_index *index)
+{
+    struct sym_module_info info;
+    sym_index_info(index, &info);
+    return info.has_debug;
+}
+
 static struct error *find_debug(struct sym_module *module, const struct sym_open_options *options)
 {
     if (!options->find_debug || sym_has_debug(module->elf))
@@ -72,6 +79,11 @@ static struct error *open_indexed(struct sym_module *module, const struct sym_op
     }
     if (path && access(path, R_OK) == 0)
         error_free(use_index(module, path));
+    // One that knows symbols only may be older than the debug information that can be found now.
+    if (module->index && options->find_debug && !knows_debug(module->index)) {
+        sym_index_close(module->index);
+        module->index = NULL;
+    }
     if (!error && !module->index)
         error = find_debug(module, options);
     if (!error && !module->index && options->index == SYM_INDEX_ALWAYS) {

@@ -26,6 +26,12 @@ unit.symbolizer_index.sources := tests/unit/symbolizer_index_test.c $(symbolizer
 unit.symbolizer_index.cflags  := -Wl,--build-id
 unit.symbolizer_index.libs    := -lzstd -lz -llz4 -liberty
 
+fuzz.targets += symbolizer_index
+fuzz.symbolizer_index.sources := tests/fuzz/symbolizer_index_fuzz.c $(symbolizer.elf) \
+    $(symbolizer.symbols) $(addprefix symbolizer/index_,read.c pack.c buffer.c) \
+    symbolizer/file_write.c base/error.c
+fuzz.symbolizer_index.libs    := $(unit.symbolizer_index.libs)
+
 # Panic capsules, and gdb's view of them.
 symbolizer.capsule := $(addprefix symbolizer/,capsule.c capsule_blocks.c dead.c)
 symbolizer.serve   := $(addprefix symbolizer/,session.c serve.c)

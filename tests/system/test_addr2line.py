@@ -90,6 +90,14 @@ def test_it_prints_what_binutils_prints(program, index, folder):
         assert fathom(elf, flags, addresses, "--index", index) == theirs, f"with '{flags}'"
 
 
+# pack.c includes lz4.c, which therefore is the first file of its line table: difference 1 of the page.
+LZ4 = re.compile(r"^((?: \(inlined by\) )?\w* ?(?:at )?)\S*/(?:kdebug/pack|lz4/lz4)\.c:", re.M)
+
+
+def without_lz4(printed):
+    return LZ4.sub(r"\1lz4:", printed)
+
+
 @pytest.mark.parametrize("arch", ARCHES)
 def test_it_prints_what_binutils_prints_of_our_kernel(arch, folder):
     elf = Path(BUILD) / arch / "kernel.elf"
@@ -97,12 +105,14 @@ def test_it_prints_what_binutils_prints_of_our_kernel(arch, folder):
     addresses = code(elf, step=5)
     theirs = run(tool, "-afiC", "-e", elf, stdin=addresses)
     assert theirs.count("\n") > 20000
-    assert fathom(elf, "-afiC", addresses, "--index", "always") == theirs
+    ours = fathom(elf, "-afiC", addresses, "--index", "always")
+    assert without_lz4(ours) == without_lz4(theirs)
     # Padding between functions belongs to no unit, and the lazy way stops there.
     inside = "".join(f"{start + i:x}\n" for start, size in functions(elf)
                      for i in range(0, size, 5))
     theirs = run(tool, "-fip", "-e", elf, stdin=inside)
-    assert fathom(elf, "-fip", inside, "--index", "never") == theirs
+    ours = fathom(elf, "-fip", inside, "--index", "never")
+    assert without_lz4(ours) == without_lz4(theirs)
 
 
 def test_order_does_not_matter(folder):
@@ -254,7 +264,7 @@ def test_a_debug_file_is_found_by_the_build_id(folder):
 # -- indexes --------------------------------------------------------------------------------------
 
 def test_an_index_is_kept_in_the_cache_and_used(folder, cache):
-    elf = build(folder, PROGRAMS["gcc-dwarf5"], "-Wl,--build-id=sha1")
+    elf = build(folder, PROGRAMS["gcc-dwarf5"], "-Wl,--build-id=0x1234abcd")
     path = Path(run(FATHOM, "index", elf).strip())
     build_id = re.search(r"Build ID: (\w+)", run("readelf", "-n", elf))[1]
     assert path == cache / build_id[:2] / f"{build_id[2:]}.fidx"
@@ -263,12 +273,24 @@ def test_an_index_is_kept_in_the_cache_and_used(folder, cache):
     assert run(FATHOM, "index", elf).strip() == str(path)
     assert path.stat().st_mtime_ns == made  # it was good
     assert run(FATHOM, "index", "--check", elf).strip() == str(path)
-    # Answers come from it: one of nothing is believed too.
-    nothing = folder / "nothing"
-    run("objcopy", "--strip-all", elf, nothing)
-    run(FATHOM, "index", "-f", "-o", path, nothing)
-    start, _ = functions(elf)[0]
-    assert fathom(elf, "-f", f"{start:x}\n") == "??\n??:0\n"
+    # Answers come from it: the build-id is what counts, not what the file holds.
+    addresses = code(elf)
+    expected = fathom(elf, "-fi", addresses)
+    other = build(folder, PROGRAMS["gcc-dwarf5"], "-O0", "-Wl,--build-id=0x1234abcd")
+    assert fathom(other, "-fi", addresses) == expected
+    assert fathom(other, "-fi", addresses, "--index", "never") != expected
+
+
+def test_an_index_of_symbols_makes_way_for_debug_information(folder):
+    bare, debug, expected, addresses = split_debug(folder, "-Wl,--build-id=sha1")
+    moved = folder / "elsewhere"
+    shutil.move(debug, moved)
+    run(FATHOM, "index", bare)
+    assert "prog.c" not in fathom(bare, "-fi", addresses)
+    shutil.move(moved, bare.parent / debug.name)
+    assert fathom(bare, "-fi", addresses) == expected
+    run(FATHOM, "index", bare)
+    assert fathom(bare, "-fi", addresses) == expected
 
 
 def test_a_packed_index_answers_without_the_program(folder):
