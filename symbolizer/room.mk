@@ -26,6 +26,11 @@ unit.symbolizer_index.sources := tests/unit/symbolizer_index_test.c $(symbolizer
 unit.symbolizer_index.cflags  := -Wl,--build-id
 unit.symbolizer_index.libs    := -lzstd -lz -llz4 -liberty
 
+unit.tests += symbolizer_symbols
+unit.symbolizer_symbols.sources := tests/unit/symbolizer_symbols_test.c $(symbolizer.elf) \
+    $(symbolizer.symbols) base/error.c
+unit.symbolizer_symbols.libs    := -lzstd -lz -liberty
+
 fuzz.targets += symbolizer_index
 fuzz.symbolizer_index.sources := tests/fuzz/symbolizer_index_fuzz.c $(symbolizer.elf) \
     $(symbolizer.symbols) $(addprefix symbolizer/index_,read.c pack.c buffer.c) \

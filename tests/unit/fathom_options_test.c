@@ -15,13 +15,15 @@ struct values {
     const char *arch;
     unsigned cpus;
     bool wait;
+    const char *style;
 };
 static const char *const arches[] = {"x86_64", "riscv64", NULL};
 static const struct option_row rows[] = {
     {"arch", 'a', OPTION_STRING, offsetof(struct values, arch), "ARCH", "the machine", 0, 0,
      arches},
     {"cpus", 'c', OPTION_NUMBER, offsetof(struct values, cpus), "N", "how many", 1, 8, NULL},
-    {"wait", 0, OPTION_FLAG, offsetof(struct values, wait), NULL, "wait", 0, 0, NULL},
+    {"wait", 'w', OPTION_FLAG, offsetof(struct values, wait), NULL, "wait", 0, 0, NULL},
+    {"style", 's', OPTION_OPTIONAL, offsetof(struct values, style), "STYLE", "style", 0, 0, NULL},
     {0},
 };
 static const struct command command = {"run", "Runs.", NULL, rows, false, NULL};
@@ -47,6 +49,21 @@ static void values_land_where_the_table_says(void **state)
     assert_int_equal(values.cpus, 8);
     assert_true(values.wait);
     assert_int_equal(operands, 6);
+}
+
+static void a_value_may_be_left_out_where_the_table_says_so(void **state)
+{
+    (void)state;
+    struct values values = {0};
+    int operands;
+    assert_null(parse(&values, &operands, WORDS("--style=new", "word")));
+    assert_string_equal(values.style, "new");
+    assert_int_equal(operands, 2);
+    assert_null(parse(&values, &operands, WORDS("--style", "word")));
+    assert_string_equal(values.style, "");
+    assert_int_equal(operands, 2);
+    assert_null(parse(&values, &operands, WORDS("-sw"))); // letters take none
+    assert_string_equal(values.style, "");
 }
 
 static void expect_error(char **argv, const char *text)
@@ -102,6 +119,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(values_land_where_the_table_says),
+        cmocka_unit_test(a_value_may_be_left_out_where_the_table_says_so),
         cmocka_unit_test(mistakes_are_answered_with_what_was_meant),
         cmocka_unit_test(options_may_stand_behind_operands_where_the_command_says_so),
     };
