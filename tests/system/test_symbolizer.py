@@ -279,3 +279,62 @@ def test_an_object_file_is_relocated_and_asked_by_section(machine, section, fold
         theirs = ask([f"{tool}addr2line"], elf, ours, section)
         wrong = {hex(a): (ours[a], theirs[a]) for a in ours if ours[a] != theirs[a]}
         assert not wrong
+
+
+@pytest.mark.parametrize("machine", os.environ.get("FATHOM_ARCHES", "x86_64 aarch64 riscv64").split())
+def test_our_own_kernel(machine):
+    elf = Path(BUILD) / machine / "kernel.elf"
+    every = [(start, size) for _, start, size, _ in functions(elf)]
+    # The first, the last and a middle address of each function: enough to meet every unit.
+    addresses = sorted({start + at for start, size in every for at in (0, size // 2, size - 1)})
+    native = "" if machine == os.uname().machine else f"{machine}-linux-gnu-"
+    ours = ask(OURS, elf, addresses)
+    theirs = [ask([f"{native}addr2line"], elf, addresses), ask(LLVM, elf, addresses)]
+    wrong = [hex(a) for a in addresses
+             if tidied(ours[a]) not in [tidied(witness.get(a)) for witness in theirs]]
+    assert not wrong, f"{len(wrong)} of {len(addresses)}, the first at {wrong[:5]}"
+    assert len(addresses) > 2000
+
+
+def tidied(frames):
+    """Witnesses differ in whether a path keeps its "." and ".."."""
+    return [(name, os.path.normpath(place)) for name, place in frames or []]
+
+
+DAMAGE = {  # where a byte is changed, counted from the section's start, and what it becomes
+    "unit length": (".debug_info", 0, b"\xf0\xff\xff\x7f"),
+    "version of DWARF": (".debug_info", 4, b"\x63\x00"),
+    "abbreviation table": (".debug_info", 8, b"\xff\xff\xff\x00"),
+    "line table length": (".debug_line", 0, b"\xf0\xff\xff\x7f"),
+    "line range": (".debug_line", 16, b"\x00"),
+}
+
+
+@pytest.mark.parametrize("what", DAMAGE)
+def test_damage_is_an_error_that_names_file_section_and_offset(what, folder):
+    section, at, change = DAMAGE[what]
+    elf = build(folder, "gcc", ["-gdwarf-5"])
+    table = run("readelf", "-SW", elf)
+    offset = int(re.search(rf" {re.escape(section)}\s+PROGBITS\s+\S+ (\S+)", table)[1], 16)
+    content = bytearray(elf.read_bytes())
+    content[offset + at:offset + at + len(change)] = change
+    elf.write_bytes(content)
+    start = functions(elf)[0][1]
+    result = subprocess.run([*OURS, "-afi", "-e", str(elf), hex(start)], text=True,
+                            capture_output=True, timeout=10)
+    assert result.returncode == 1
+    named = section if what != "abbreviation table" else ".debug_abbrev"
+    assert re.search(rf"{re.escape(str(elf))}: {re.escape(named)}: offset 0x[0-9a-f]+: ",
+                     result.stderr), result.stderr
+
+
+@pytest.mark.parametrize("kept", range(0, 100, 7))
+def test_a_file_cut_short_anywhere_is_answered_or_refused(kept, folder):
+    elf = build(folder, "gcc", ["-gdwarf-5"])
+    start = functions(elf)[0][1]
+    content = elf.read_bytes()
+    elf.write_bytes(content[:len(content) * kept // 100])
+    result = subprocess.run([*OURS, "-afi", "-e", str(elf), hex(start)], text=True,
+                            capture_output=True, timeout=10)
+    assert result.returncode in (0, 1)
+    assert result.returncode == 0 or str(elf) in result.stderr
