@@ -6,12 +6,14 @@ What is compared are programs of this machine's compilers and our three kernels.
 docs/symbolizer-differences.md lists, which binutils gets wrong: inlined calls in clang's DWARF 5,
 functions of headers that were not inlined, and inlined C++ functions without a linkage name.
 """
+import http.server
 import json
 import os
 import random
 import re
 import shutil
 import subprocess
+import threading
 from pathlib import Path
 
 import pytest
@@ -259,6 +261,44 @@ def test_a_debug_file_is_found_by_the_build_id(folder):
     second = build(other, PROGRAMS["gcc-dwarf4"], "-DOTHER", "-Wl,--build-id=sha1")
     run("objcopy", "--only-keep-debug", second, place)
     assert "prog.c" not in fathom(bare, "-fi", addresses, "--index", "never", *options)
+
+
+class DebugServer(http.server.BaseHTTPRequestHandler):
+    """What debuginfod serves: one file under its build-id."""
+
+    def do_GET(self):
+        self.server.asked.append(self.path)
+        content = self.server.files.get(self.path)
+        self.send_response(200 if content else 404)
+        self.send_header("Content-Length", str(len(content or b"")))
+        self.end_headers()
+        self.wfile.write(content or b"")
+
+    def log_message(self, *words):
+        pass
+
+
+@pytest.fixture
+def debuginfod(folder, monkeypatch):
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), DebugServer)
+    server.files, server.asked = {}, []
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    monkeypatch.setenv("DEBUGINFOD_URLS", f"http://127.0.0.1:{server.server_port}/")
+    monkeypatch.setenv("DEBUGINFOD_CACHE_PATH", str(folder / "debuginfod"))
+    yield server
+    server.shutdown()
+    server.server_close()
+
+
+def test_debuginfod_serves_what_is_not_here(folder, debuginfod):
+    bare, debug, expected, addresses = split_debug(folder, "-Wl,--build-id=sha1")
+    build_id = re.search(r"Build ID: (\w+)", run("readelf", "-n", bare))[1]
+    where = f"/buildid/{build_id}/debuginfo"
+    assert where in debuginfod.asked  # and nothing was there
+    shutil.rmtree(folder / "debuginfod")
+    debuginfod.files[where] = debug.read_bytes()
+    debug.unlink()
+    assert fathom(bare, "-fi", addresses) == expected
 
 
 # -- indexes --------------------------------------------------------------------------------------
