@@ -13,6 +13,19 @@ const char *report_copy(struct report_parser *parser, struct report_span span)
     return report_strndup(parser->arena, span.at, span.length);
 }
 
+enum report_verdict report_part(struct report_parser *parser, const struct report_match *match)
+{
+    (void)parser, (void)match;
+    return REPORT_PART;
+}
+
+enum report_verdict report_end(struct report_parser *parser, const struct report_match *match)
+{
+    (void)match;
+    parser->report->in_trace = false;
+    return REPORT_END;
+}
+
 // -- tokens ---------------------------------------------------------------------------------------
 
 // Mangled Rust, C++ and the suffixes of compilers: letters, digits and _ . $ @ : < > , & ~ -.
@@ -200,14 +213,14 @@ static size_t put_normalised(char *to, size_t room, struct report_span text)
         if (!inside && left > 2 && at[0] == '0' && at[1] == 'x') {
             for (run = 2; run < left && isxdigit((unsigned char)at[run]); run++) {
             }
-            memcpy(to + length, "ADDR", 4);
+            strcpy(to + length, "ADDR");
             length += 4;
         } else if (!inside && isdigit((unsigned char)*at)) {
             bool letters = false;
             for (; run < left && isxdigit((unsigned char)at[run]); run++)
                 letters |= isalpha((unsigned char)at[run]) != 0;
             if (letters || run >= 12) {
-                memcpy(to + length, "ADDR", 4);
+                strcpy(to + length, "ADDR");
                 length += 4;
             } else {
                 to[length++] = 'N';

@@ -77,6 +77,9 @@ void report_add_register(struct report_parser *parser, struct report_span name, 
 // "rax 0123456789abcdef rbx ...", "RAX: 0123456789abcdef RBX: ...", "x1 : 0123...": returns how
 // many there were.
 unsigned report_add_registers(struct report_parser *parser, struct report_cursor cursor);
+// Rules for lines that only have to be known as the report's, or as its last.
+enum report_verdict report_part(struct report_parser *parser, const struct report_match *match);
+enum report_verdict report_end(struct report_parser *parser, const struct report_match *match);
 const char *report_copy(struct report_parser *parser, struct report_span span);
 // The words with %1, %2 from the captures, and numbers and addresses in what they stand for
 // replaced, since they differ from crash to crash.

@@ -81,12 +81,6 @@ static enum report_verdict build_id(struct report_parser *parser, const struct r
     return REPORT_PART;
 }
 
-static enum report_verdict part(struct report_parser *parser, const struct report_match *match)
-{
-    (void)parser, (void)match;
-    return REPORT_PART;
-}
-
 // "~c0001 BASE64 CRC" (kdebug/format/capsule.h): for programs, behind the report.
 static enum report_verdict capsule(struct report_parser *parser, const struct report_match *match)
 {
@@ -113,12 +107,6 @@ static enum report_verdict log_tail(struct report_parser *parser, const struct r
     (void)match;
     parser->report->in_trace = false;
     return REPORT_PART;
-}
-
-static enum report_verdict end(struct report_parser *parser, const struct report_match *match)
-{
-    (void)parser, (void)match;
-    return REPORT_END;
 }
 
 // Which machine it is: the first register of the dump tells.
@@ -168,14 +156,14 @@ static const struct report_rule rules[] = {
     {"cpu * thread * (*):", stack},
     {"#* ", frame},
     {"trap: ", trap},
-    {"cpu * panicked, too: ", part},
+    {"cpu * panicked, too: ", report_part},
     {"build-id", build_id},
     {"last log lines:", log_tail},
-    {"end of panic report", end},
-    {"begin panic capsule ", part},
+    {"end of panic report", report_end},
+    {"begin panic capsule ", report_part},
     {"~", capsule},
-    {"end panic capsule ", part},
-    {"halted", end},
+    {"end panic capsule ", report_part},
+    {"halted", report_end},
     {"", registers},
     {0},
 };

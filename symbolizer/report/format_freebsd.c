@@ -87,18 +87,6 @@ static enum report_verdict process(struct report_parser *parser, const struct re
     return REPORT_PART;
 }
 
-static enum report_verdict part(struct report_parser *parser, const struct report_match *match)
-{
-    (void)parser, (void)match;
-    return REPORT_PART;
-}
-
-static enum report_verdict end(struct report_parser *parser, const struct report_match *match)
-{
-    (void)parser, (void)match;
-    return REPORT_END;
-}
-
 static const struct report_beginning beginnings[] = {
     {"Fatal trap 12: page fault while in kernel mode", "page-fault", "page fault", REPORT_NEW, 0,
      EM_X86_64},
@@ -122,17 +110,17 @@ static const struct report_rule rules[] = {
     {"instruction pointer = *:", pointer},
     {"cpuid =", cpu},
     {"current process*= * (*)", process},
-    {"panic: ", part},
-    {"KDB: stack backtrace:", part},
-    {"KDB: enter: ", part},
-    {"time = ", part},
-    {"fault ", part},
-    {"stack pointer", part},
-    {"frame pointer", part},
-    {"code segment", part},
-    {"processor eflags", part},
-    {"trap number", part},
-    {"Uptime: ", end},
+    {"panic: ", report_part},
+    {"KDB: stack backtrace:", report_part},
+    {"KDB: enter: ", report_part},
+    {"time = ", report_part},
+    {"fault ", report_part},
+    {"stack pointer", report_part},
+    {"frame pointer", report_part},
+    {"code segment", report_part},
+    {"processor eflags", report_part},
+    {"trap number", report_part},
+    {"Uptime: ", report_end},
     {0},
 };
 

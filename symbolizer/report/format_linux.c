@@ -318,19 +318,6 @@ static enum report_verdict offset(struct report_parser *parser, const struct rep
     return REPORT_PART;
 }
 
-static enum report_verdict part(struct report_parser *parser, const struct report_match *match)
-{
-    (void)parser, (void)match;
-    return REPORT_PART;
-}
-
-static enum report_verdict end(struct report_parser *parser, const struct report_match *match)
-{
-    (void)match;
-    parser->report->in_trace = false;
-    return REPORT_END;
-}
-
 // "WARNING: CPU: 1 PID: 85 at file.c:22 name+0x1/0x2 [module]": the place once more.
 static enum report_verdict tokens_beside(struct report_parser *parser,
                                          const struct report_match *match)
@@ -455,8 +442,8 @@ static const struct report_rule rules[] = {
     {"epc : ", epc},
     {"epc: ", epc},
     {"ra : ", lr},
-    {"Code: Unable to access", part},
-    {"Code: Bad RIP value", part},
+    {"Code: Unable to access", report_part},
+    {"Code: Bad RIP value", report_part},
     {"Code: ", code},
     {"CPU: * UID: * PID: * Comm: * Not tainted ", who_with_user},
     {"CPU: * UID: * PID: * Comm: * Tainted: ", who_with_user},
@@ -468,8 +455,8 @@ static const struct report_rule rules[] = {
     {"Call Trace:", trace_begins},
     {"Call trace:", trace_begins},
     {"Backtrace:", trace_begins},
-    {"Stack:", part},
-    {"<", part}, // <TASK>, </IRQ>, <EOE>
+    {"Stack:", report_part},
+    {"<", report_part}, // <TASK>, </IRQ>, <EOE>
     {"NMI backtrace for cpu ", titled_stack},
     {"task:", titled_stack},
     {"Allocated by task ", titled_stack},
@@ -480,37 +467,37 @@ static const struct report_rule rules[] = {
     {"Second to last potentially related work creation:", titled_stack},
     {"Uninit was created at:", titled_stack},
     {"Uninit was stored to memory at:", titled_stack},
-    {"race at unknown origin", part},
+    {"race at unknown origin", report_part},
     {"write to 0x", titled_stack},
     {"read to 0x", titled_stack},
     {"read-write to 0x", titled_stack},
-    {"Read of size ", part},
-    {"Write of size ", part},
-    {"The buggy address ", part},
-    {"Memory state around the buggy address:", part},
+    {"Read of size ", report_part},
+    {"Write of size ", report_part},
+    {"The buggy address ", report_part},
+    {"Memory state around the buggy address:", report_part},
     {"WARNING: ", tokens_beside},
     {"BUG: K* in ", tokens_beside},
-    {"Modules linked in:", part},
-    {"Hardware name: ", part},
-    {"Workqueue: ", part},
-    {"Sending NMI from CPU ", part},
-    {"\"echo 0 > ", part},
+    {"Modules linked in:", report_part},
+    {"Hardware name: ", report_part},
+    {"Workqueue: ", report_part},
+    {"Sending NMI from CPU ", report_part},
+    {"\"echo 0 > ", report_part},
     {"Kernel Offset: ", offset},
-    {"PHYS_OFFSET: ", part},
-    {"CPU features: ", part},
-    {"Memory Limit: ", part},
-    {"SMP: stopping secondary CPUs", part},
-    {"Rebooting in ", part},
-    {"Mem abort info:", part},
-    {"Data abort info:", part},
-    {"ESR = 0x", part},
-    {"Internal error: ", part},
-    {"Oops", part},
-    {"invalid opcode: ", part},
-    {"Kernel panic - not syncing: ", part},
-    {"note: ", part},
-    {"---[ end trace ", end},
-    {"---[ end Kernel panic", end},
+    {"PHYS_OFFSET: ", report_part},
+    {"CPU features: ", report_part},
+    {"Memory Limit: ", report_part},
+    {"SMP: stopping secondary CPUs", report_part},
+    {"Rebooting in ", report_part},
+    {"Mem abort info:", report_part},
+    {"Data abort info:", report_part},
+    {"ESR = 0x", report_part},
+    {"Internal error: ", report_part},
+    {"Oops", report_part},
+    {"invalid opcode: ", report_part},
+    {"Kernel panic - not syncing: ", report_part},
+    {"note: ", report_part},
+    {"---[ end trace ", report_end},
+    {"---[ end Kernel panic", report_end},
     {"", registers},
     {"", trace_frame},
     {0},

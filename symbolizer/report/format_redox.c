@@ -64,18 +64,6 @@ static enum report_verdict task(struct report_parser *parser, const struct repor
     return REPORT_PART;
 }
 
-static enum report_verdict part(struct report_parser *parser, const struct report_match *match)
-{
-    (void)parser, (void)match;
-    return REPORT_PART;
-}
-
-static enum report_verdict end(struct report_parser *parser, const struct report_match *match)
-{
-    (void)parser, (void)match;
-    return REPORT_END;
-}
-
 static const struct report_beginning beginnings[] = {
     {"KERNEL PANIC: panicked at ", "panic", "panic", REPORT_NEW, REPORT_ENDS, 0},
     {"KERNEL PANIC: *", "panic", "panic: %1", REPORT_NEW, REPORT_ENDS, 0},
@@ -83,9 +71,15 @@ static const struct report_beginning beginnings[] = {
 };
 
 static const struct report_rule rules[] = {
-    {"FP *: PC ", frame}, {"CPU *, CID ", who}, {"CPU *, PID ", who},
-    {"NAME: *, ", task},  {"SYSCALL: ", part},  {"HALT", end},
-    {"*+", place},        {"", name},           {0},
+    {"FP *: PC ", frame},
+    {"CPU *, CID ", who},
+    {"CPU *, PID ", who},
+    {"NAME: *, ", task},
+    {"SYSCALL: ", report_part},
+    {"HALT", report_end},
+    {"*+", place},
+    {"", name},
+    {0},
 };
 
 static const char *const skips[] = {

@@ -132,12 +132,6 @@ static enum report_verdict cpu(struct report_parser *parser, const struct report
     return REPORT_PART;
 }
 
-static enum report_verdict part(struct report_parser *parser, const struct report_match *match)
-{
-    (void)parser, (void)match;
-    return REPORT_PART;
-}
-
 static const struct report_beginning beginnings[] = {
     {"ZIRCON KERNEL PANIC", "panic", "panic", REPORT_NEW, 0, 0},
     {"ZIRCON KERNEL OOPS", "oops", "oops", REPORT_NEW, 0, 0},
@@ -148,8 +142,10 @@ static const struct report_beginning beginnings[] = {
 };
 
 static const struct report_rule rules[] = {
-    {"*{{{*}}}", markup}, {"*CPU: *", cpu},         {"UPTIME: ", part}, {"VERSION ", part},
-    {"dso: ", part},      {"panic (caller ", part}, {"panic: ", part},  {0},
+    {"*{{{*}}}", markup},      {"*CPU: *", cpu},
+    {"UPTIME: ", report_part}, {"VERSION ", report_part},
+    {"dso: ", report_part},    {"panic (caller ", report_part},
+    {"panic: ", report_part},  {0},
 };
 
 static const char *const skips[] = {
