@@ -35,8 +35,8 @@ static _Noreturn void fatal_memory_fault(struct kd_frame *frame, enum trap_acces
              allowed & PAGE_WRITE ? "w" : "-", allowed & PAGE_EXECUTE ? "x" : "-");
 }
 
-void trap_exception(struct kd_frame *frame, enum trap_class class, enum trap_access access,
-                    const struct kd_trap *trap)
+__debugger_text void trap_exception(struct kd_frame *frame, enum trap_class class,
+                                    enum trap_access access, const struct kd_trap *trap)
 {
     if (class != TRAP_STACK_OVERFLOW && kd_trap(frame, trap))
         return;

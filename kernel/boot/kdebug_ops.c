@@ -47,7 +47,7 @@ PARAM_NUMBER(panic_capsule, "panic.capsule", &capsule_bytes,
 extern char __kernel_start[], __kernel_end[], __note_start[], __note_end[];
 extern char __text_start[], __text_end[], __debugger_text_start[], __debugger_text_end[];
 
-static unsigned ops_cpu_current(void)
+static __debugger_text unsigned ops_cpu_current(void)
 {
     return this_cpu()->index;
 }

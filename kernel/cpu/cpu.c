@@ -11,7 +11,7 @@ _Static_assert(CPU_MAX == 8, "a row each");
 
 static uint64_t online_mask;
 
-unsigned cpu_count(void)
+__debugger_text unsigned cpu_count(void)
 {
     return boot_info.cpu_count;
 }

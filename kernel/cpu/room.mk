@@ -3,3 +3,4 @@ kernel.sources += \
     kernel/cpu/cpu.c \
     kernel/cpu/smp.c \
     kernel/cpu/smp_test.c
+plain.sources += kernel/cpu/cpu.c

@@ -98,7 +98,7 @@ bool ram_next_free(paddr_t *cursor, struct memory_range *out)
     return true;
 }
 
-bool paddr_is_ram(paddr_t paddr)
+__debugger_text bool paddr_is_ram(paddr_t paddr)
 {
     for (unsigned i = 0; i < boot_info.ram_count; i++)
         if (paddr - boot_info.ram[i].start < boot_info.ram[i].bytes)

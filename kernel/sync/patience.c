@@ -28,7 +28,8 @@ bool patience_over(struct patience *patience)
     return clock_ns() - patience->since_ns > PATIENCE_NS + forgiven;
 }
 
-void patience_forgive(uint64_t stopped_ns)
+// The debugger calls it between planting its breakpoints and letting go.
+__debugger_text void patience_forgive(uint64_t stopped_ns)
 {
     __atomic_fetch_add(&forgiven_ns, stopped_ns, __ATOMIC_RELAXED);
 }

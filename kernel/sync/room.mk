@@ -9,6 +9,7 @@ kernel.sources += \
     kernel/sync/patience.c \
     kernel/sync/locks_command.c \
     kernel/sync/lock_test.c
+plain.sources += kernel/sync/patience.c
 
 # Wrong orders must not compile: nothing to run, so not a program like the other unit tests.
 lock-order.arch := $(firstword $(ARCHES))

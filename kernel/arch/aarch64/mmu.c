@@ -3,7 +3,7 @@
 #include "kernel/arch/mmu.h"
 
 // The image is mapped before any C runs: ask the MMU itself where (AT, Arm ARM C5.5).
-paddr_t arch_kernel_paddr(void)
+__debugger_text paddr_t arch_kernel_paddr(void)
 {
     extern char __kernel_start[];
     static paddr_t paddr;

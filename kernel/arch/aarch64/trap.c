@@ -167,8 +167,13 @@ __debugger_text static void exception_bad_stack(struct kd_frame *frame)
                     overflow ? "stack overflow" : "unusable stack pointer", frame->sp, true);
 }
 
+// An interrupt has no syndrome: what the register holds is an earlier exception's, perhaps a
+// breakpoint's, which must not be taken for the cause.
 __debugger_text void exception_entry(struct kd_frame *frame, unsigned vector)
 {
+    unsigned kind = vector % VECTOR_FROM_EL1H;
+    if (kind == VECTOR_IRQ || kind == VECTOR_FIQ)
+        frame->esr = 0;
     if (vector & VECTOR_BAD_STACK) {
         exception_bad_stack(frame);
         return;

@@ -131,7 +131,7 @@ __debugger_text void arch_cpu_halt(void)
         __asm__ volatile("cli\n\thlt" ::: "memory");
 }
 
-paddr_t arch_kernel_paddr(void)
+__debugger_text paddr_t arch_kernel_paddr(void)
 {
     return KERNEL_LOAD_ADDRESS;
 }
