@@ -202,7 +202,10 @@ struct report_listing report_disassemble_frame(struct report_arena *arena,
     uint8_t bytes[BYTES_BEFORE + BYTES_BEHIND];
     struct sym_place place = {frame->place.section, frame->place.address - before};
     struct window window = {bytes, 0, (size_t)before, place.address};
-    window.length = sym_read(frame->image->module, place, bytes, (size_t)before + BYTES_BEHIND);
+    uint64_t behind = BYTES_BEHIND; // not into the next function
+    if (known && into < frame->symbol.size && frame->symbol.size - into < behind)
+        behind = frame->symbol.size - into;
+    window.length = sym_read(frame->image->module, place, bytes, (size_t)(before + behind));
     if (window.length <= window.fault || !decoder_init(&decoder, frame->image->info->machine))
         return listing;
     for (size_t i = 0; code && i < code->length; i++) {
