@@ -225,6 +225,7 @@ static struct error *read_parts(struct sym_dwarf *dwarf, unsigned parts, struct 
     storage->budget = dw_range_budget(&dwarf->file, header);
     storage->foreign_budget = dw_foreign_budget(&dwarf->file);
     storage->line_context.budget = &storage->budget;
+    storage->abbrevs.root_only = !(parts & SYM_UNIT_SCOPES);
     struct error *error = dw_root_read(dwarf, &dwarf->file, header, &storage->abbrevs, NULL,
                                        &storage->line_context, root);
     if (!error)

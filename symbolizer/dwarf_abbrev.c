@@ -128,6 +128,55 @@ static bool read_declaration(struct dw_abbrevs *abbrevs, struct sym_cursor *curs
     return true;
 }
 
+static void skip_declaration(struct sym_cursor *cursor)
+{
+    sym_read_uleb(cursor); // tag
+    sym_read_u8(cursor);   // whether it has children
+    while (!cursor->failed) {
+        uint64_t name = sym_read_uleb(cursor), form = sym_read_uleb(cursor);
+        if (name == 0 && form == 0)
+            break;
+        if (form == DW_FORM_implicit_const)
+            sym_read_sleb(cursor);
+    }
+}
+
+// `only`: the one declaration that is wanted; 0: all.
+static struct error *read_table(const struct dw_file *file, struct dw_abbrevs *abbrevs,
+                                uint64_t only)
+{
+    struct sym_cursor cursor = sym_cursor_over(file->sections[DW_ABBREV], file->elf->swap);
+    sym_cursor_seek(&cursor, abbrevs->offset);
+    uint64_t last = 0;
+    bool sorted = true;
+    abbrevs->direct = true;
+    while (!cursor.failed) {
+        // The last table may end with its section.
+        uint64_t code = cursor.at < cursor.end ? sym_read_uleb(&cursor) : 0;
+        if (code == 0)
+            break;
+        if (only && code != only) {
+            skip_declaration(&cursor);
+            continue;
+        }
+        if (abbrevs->count >= DECLARATIONS_MOST)
+            sym_cursor_fail(&cursor);
+        else if (!read_declaration(abbrevs, &cursor, code))
+            return dw_no_memory(file);
+        abbrevs->direct &= code == abbrevs->count;
+        sorted &= code > last;
+        last = code;
+        if (only)
+            break;
+    }
+    if (cursor.failed)
+        return dw_damaged(file, DW_ABBREV, sym_cursor_offset(&cursor),
+                          "a table of abbreviations that is cut short or far too large");
+    if (!sorted)
+        qsort(abbrevs->rows, abbrevs->count, sizeof(*abbrevs->rows), by_code);
+    return NULL;
+}
+
 // A table that is there already for the same place and sizes is kept.
 struct error *dw_abbrevs_read(const struct dw_file *file, const struct dw_header *header,
                               struct dw_abbrevs *abbrevs)
@@ -143,32 +192,15 @@ struct error *dw_abbrevs_read(const struct dw_file *file, const struct dw_header
     abbrevs->address_bytes = header->address_bytes;
     abbrevs->offset_bytes = header->offset_bytes;
     abbrevs->count = abbrevs->attribute_count = abbrevs->step_count = 0;
-    struct sym_cursor cursor = sym_cursor_over(file->sections[DW_ABBREV], file->elf->swap);
-    sym_cursor_seek(&cursor, header->abbrev_offset);
-    bool direct = true;
-    uint64_t last = 0;
-    bool sorted = true;
-    while (!cursor.failed) {
-        // The last table may end with its section.
-        uint64_t code = cursor.at < cursor.end ? sym_read_uleb(&cursor) : 0;
-        if (code == 0)
-            break;
-        if (abbrevs->count >= DECLARATIONS_MOST)
-            sym_cursor_fail(&cursor);
-        else if (!read_declaration(abbrevs, &cursor, code))
-            return dw_no_memory(file);
-        direct &= code == abbrevs->count;
-        sorted &= code > last;
-        last = code;
+    uint64_t only = 0;
+    if (abbrevs->root_only) {
+        struct sym_cursor cursor = sym_cursor_over(file->sections[DW_INFO], file->elf->swap);
+        sym_cursor_seek(&cursor, header->entries);
+        only = sym_read_uleb(&cursor);
     }
-    if (cursor.failed)
-        return dw_damaged(file, DW_ABBREV, sym_cursor_offset(&cursor),
-                          "a table of abbreviations that is cut short or far too large");
-    if (!sorted)
-        qsort(abbrevs->rows, abbrevs->count, sizeof(*abbrevs->rows), by_code);
-    abbrevs->direct = direct;
-    abbrevs->filled = true;
-    return NULL;
+    struct error *error = read_table(file, abbrevs, only);
+    abbrevs->filled = !error && !abbrevs->root_only;
+    return error;
 }
 
 void dw_abbrevs_deinit(struct dw_abbrevs *abbrevs)

@@ -100,7 +100,8 @@ struct dw_abbrevs {
     uint16_t version;
     uint8_t address_bytes, offset_bytes;
     bool filled;
-    bool direct; // by code: rows[code - 1]
+    bool root_only; // set before reading: nothing but a unit's first entry will be asked for
+    bool direct;    // by code: rows[code - 1]
     struct dw_abbrev *rows;
     size_t count, capacity;
     struct dw_attribute_row *attributes;

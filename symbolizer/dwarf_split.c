@@ -23,7 +23,7 @@ static void close_split(struct dw_split *split)
 static struct error *find_header(struct sym_dwarf *dwarf, const struct dw_file *file, uint64_t id,
                                  const struct dw_header **out)
 {
-    struct dw_abbrevs abbrevs = {0};
+    struct dw_abbrevs abbrevs = {.root_only = true};
     struct error *error = NULL;
     *out = NULL;
     for (size_t i = 0; i < file->header_count && !*out && !error; i++) {
