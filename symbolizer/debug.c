@@ -33,6 +33,8 @@ struct sym_debug_private {
     uint8_t *frame;               // .debug_frame without the marks below
     uint64_t *signal_cies;
     size_t signal_cie_count;
+    struct sym_symbols symbols;
+    bool symbols_read;
     struct sym_unit unit; // the last one read for a chain
     bool unit_read;
     Dwarf_Obj_Access_Methods methods;
@@ -204,8 +206,6 @@ struct error *sym_debug_open(struct sym_elf *elf, struct sym_debug **out)
     struct error *error = open_libdwarf(debug);
     if (!error)
         error = sym_dwarf_open(elf, &debug->units);
-    if (!error)
-        error = sym_symbols_load(&debug->symbols, elf);
     if (error) {
         sym_debug_close(debug);
         return error;
@@ -222,12 +222,21 @@ void sym_debug_close(struct sym_debug *debug)
         dwarf_object_finish(debug->dbg, NULL);
     if (debug->units)
         sym_dwarf_close(debug->units);
-    sym_symbols_deinit(&debug->symbols);
+    sym_symbols_deinit(&debug->private_->symbols);
     sym_unit_deinit(&debug->private_->unit);
     free(debug->private_->frame);
     free(debug->private_->signal_cies);
     free(debug->private_);
     free(debug);
+}
+
+const struct sym_symbol_row *sym_debug_symbol(struct sym_debug *debug, uint64_t address)
+{
+    struct sym_debug_private *own = debug->private_;
+    if (!own->symbols_read)
+        error_free(sym_symbols_load(&own->symbols, debug->elf)); // a pointer without a name will do
+    own->symbols_read = true;
+    return sym_symbols_at(&own->symbols, debug->elf, address);
 }
 
 // -- attributes -----------------------------------------------------------------------------------

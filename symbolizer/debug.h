@@ -23,7 +23,6 @@ struct sym_debug {
     struct sym_elf *elf;
     Dwarf_Debug dbg;         // NULL: the file has neither DWARF nor call frame information
     struct sym_dwarf *units; // which function an address lies in
-    struct sym_symbols symbols;
     struct sym_debug_private *private_;
 };
 
@@ -45,6 +44,9 @@ bool sym_debug_signed(struct sym_debug *debug, Dwarf_Die die, Dwarf_Half name, i
 bool sym_debug_flag(struct sym_debug *debug, Dwarf_Die die, Dwarf_Half name);
 Dwarf_Half sym_debug_tag(Dwarf_Die die); // 0: it has none
 uint64_t sym_debug_offset(Dwarf_Die die);
+
+// The ELF symbol at an address as linked; NULL: none. The table is read when this is first asked.
+const struct sym_symbol_row *sym_debug_symbol(struct sym_debug *debug, uint64_t address);
 
 // Whether the CIE at an offset of .debug_frame is marked as one of exceptions' entries.
 bool sym_debug_is_signal_cie(const struct sym_debug *debug, uint64_t offset);

@@ -393,8 +393,7 @@ static void put_symbol(struct printer *printer, uint64_t address)
 {
     const struct sym_dead *dead = printer->context->dead;
     uint64_t linked = address - (uint64_t)dead->load_offset;
-    const struct sym_symbol_row *row =
-        sym_symbols_at(&printer->debug->symbols, printer->debug->elf, linked);
+    const struct sym_symbol_row *row = sym_debug_symbol(printer->debug, linked);
     // Past its size a name says nothing here; a mark in assembly has none.
     if (!row || linked - row->address >= (row->size ? row->size : 1))
         return;
