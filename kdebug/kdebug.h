@@ -142,6 +142,7 @@ struct kdebug_kernel {
     // kept there (kdebug/kept.h).
     void *keep;
     size_t keep_bytes;
+    void (*keep_written)(void); // it must be in RAM itself now, not in a cache
 };
 
 // Finds the build-id among ELF notes; returns its length, 0 when there is none.

@@ -74,7 +74,8 @@ void kd_keep_seal(uint32_t lines)
     sealed.head_crc = kd_crc32(0, &sealed, offsetof(struct kd_capsule_kept, head_crc));
     // Everything else first: the head says that it is there.
     atomic_thread_fence(memory_order_seq_cst);
-    store(0, &sealed, sizeof(sealed));
+    if (store(0, &sealed, sizeof(sealed)) && kd.kernel->keep_written != NULL)
+        kd.kernel->keep_written();
 }
 
 // -- reading ----------------------------------------------------------------------------------

@@ -99,6 +99,13 @@ static bool ops_interrupts_on(const struct kd_frame *frame)
     return arch_frame_irq_enabled(frame);
 }
 
+static void ops_keep_written(void)
+{
+    size_t bytes;
+    const void *memory = keep_memory(&bytes);
+    arch_cache_write_back(memory, bytes);
+}
+
 // Whose output a panic's capsule holds.
 static const char *const capsule_commands[] = {"locks", "irq", NULL};
 static struct kd_range capsule_ranges[3];
@@ -131,6 +138,7 @@ static struct kdebug_kernel ops = {
     .thread_canary = sched_kd_thread_canary,
     .interrupts_on = ops_interrupts_on,
     .capsule_commands = capsule_commands,
+    .keep_written = ops_keep_written,
     .thread_bytes = sizeof(struct thread),
     .capsule_ranges = capsule_ranges,
 };

@@ -72,6 +72,14 @@ static inline bool arch_frame_irq_enabled(const struct kd_frame *frame)
     return (frame->pstate & PSTATE_I) == 0;
 }
 
+static inline void arch_cache_write_back(const void *start, size_t bytes)
+{
+    size_t line = (size_t)4 << (sysreg_read(ctr_el0) >> 16 & 15); // DminLine: log2 of words
+    for (size_t done = 0; done < bytes; done += line)
+        __asm__ volatile("dc cvac, %0" ::"r"((const char *)start + done) : "memory");
+    __asm__ volatile("dsb sy" ::: "memory");
+}
+
 static inline void arch_cpu_relax(void)
 {
     __asm__ volatile("yield" ::: "memory");

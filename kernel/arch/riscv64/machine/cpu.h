@@ -61,6 +61,14 @@ static inline bool arch_frame_irq_enabled(const struct kd_frame *frame)
     return (frame->sstatus & SSTATUS_SPIE) != 0;
 }
 
+// Zicbom, which would have an instruction for it, is not in what the kernel is compiled for.
+static inline void arch_cache_write_back(const void *start, size_t bytes)
+{
+    (void)start;
+    (void)bytes;
+    __asm__ volatile("fence" ::: "memory");
+}
+
 // The pause hint of Zihintpause; where it is unknown it is a fence that orders nothing.
 static inline void arch_cpu_relax(void)
 {

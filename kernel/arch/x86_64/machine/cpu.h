@@ -62,6 +62,14 @@ static inline void arch_irq_restore(irq_state_t state)
         arch_irq_enable();
 }
 
+static inline void arch_cache_write_back(const void *start, size_t bytes)
+{
+    const size_t line = 64; // longer ones are only flushed more than once
+    for (size_t done = 0; done < bytes; done += line)
+        __asm__ volatile("clflush %0" ::"m"(*((const char *)start + done)));
+    __asm__ volatile("mfence" ::: "memory");
+}
+
 static inline void arch_cpu_relax(void)
 {
     __asm__ volatile("pause" ::: "memory");
