@@ -176,6 +176,20 @@ def test_a_damaged_kernel_has_a_capsule_all_the_same(start, debug):
     assert capsule.registers[capsule.machine["thread"]][1]
 
 
+def test_a_panic_in_kernel_main_has_a_capsule(start, debug):
+    """Before there are final page tables, an allocator, threads or a second CPU."""
+    machine = start(wait=True, append="panic=poweroff")
+    gdb = debug(machine)
+    gdb.command("set var $pc = (unsigned long)&crash_null")
+    gdb.command("detach")
+    wait_capsule(machine)
+    machine.exit_status()
+    capsule = Capsule(machine.console.text)
+    assert not capsule.lines.bad and capsule.spoiled == 0 and capsule.summary
+    assert list(capsule.cpus) == [0] and capsule.memory
+    assert capsule.machine["build_id"] == build_id(machine.kernel)
+
+
 # -- secrets ----------------------------------------------------------------------------------
 
 def secret(seed, number):
