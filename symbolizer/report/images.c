@@ -6,9 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define CANDIDATES_MAX 64   // symbols of one name that are told apart
-#define MAPPINGS_MAX   4096 // told by one log
-#define PAGE_MASK      0xfffu
+#define CANDIDATES_MAX  64   // symbols of one name that are told apart
+#define MAPPINGS_MAX    4096 // told by one log
+#define ALIGNMENT_BYTES 64   // of functions, at most
+#define PAGE_MASK       0xfffu
 
 struct mapped_module {
     uint64_t id;
@@ -170,15 +171,17 @@ static bool add_candidate(const struct sym_symbol *symbol, void *argument)
 }
 
 // How well a symbol fits what was printed: the address proves it, the size makes it likely. A size
-// that differs excludes nothing, since kernels print the room up to the next symbol they know.
+// that differs excludes nothing, since kernels print the room up to the next symbol they know:
+// behind a function there may be what aligns the next one, and behind __init ones a page.
 static int fit(const struct sym_symbol *symbol, const struct report_frame *frame,
                struct report_slide slide)
 {
     bool address = frame->has_address && slide.known && !symbol->place.section &&
                    symbol->place.address + frame->offset + slide.value == frame->address;
-    bool size = frame->size && symbol->size == frame->size;
+    uint64_t behind = frame->size - symbol->size; // wraps where the symbol is larger
+    int close = frame->size && behind < ALIGNMENT_BYTES ? ALIGNMENT_BYTES - (int)behind : 0;
     bool inside = frame->offset <= symbol->size;
-    return 4 * address + 2 * size + inside;
+    return (address ? 4 * ALIGNMENT_BYTES : 0) + 2 * close + inside;
 }
 
 static bool find_by_name(const struct report_image *image, struct report_slide slide,

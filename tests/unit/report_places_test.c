@@ -155,6 +155,7 @@ static void of_two_symbols_the_size_chooses(void **state)
     (void)state;
     expect(OOPS TRACE " twin+0x8/0x10\n", "twin at first.c:1\n");
     expect(OOPS TRACE " twin+0x8/0x30\n", "twin at second.c:2\n");
+    expect(OOPS TRACE " twin+0x8/0x40\n", "twin at second.c:2\n");    // aligned to 0x10
     expect(OOPS TRACE " twin+0x20/0x1000\n", "twin at second.c:2\n"); // only it is long enough
     expect(OOPS TRACE " twin+0x8/0x1000\n", "(1 more of that name)");
     expect_not(OOPS TRACE " twin+0x8/0x30\n", "more of that name");
