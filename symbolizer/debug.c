@@ -15,9 +15,8 @@ enum {
 // .debug_rnglists is not among them: libdwarf 20210528 frees what it has not allocated when the
 // head of a list is damaged, so those lists are read here.
 static const char *const section_names[] = {
-    ".debug_info",     ".debug_types",       ".debug_abbrev", ".debug_str",
-    ".debug_line_str", ".debug_str_offsets", ".debug_addr",   ".debug_ranges",
-    ".debug_loc",      ".debug_loclists",    ".debug_frame",  ".eh_frame",
+    ".debug_info",        ".debug_types", ".debug_abbrev", ".debug_str", ".debug_line_str",
+    ".debug_str_offsets", ".debug_addr",  ".debug_ranges", ".debug_loc", ".debug_loclists",
 };
 
 #define SECTION_COUNT (sizeof(section_names) / sizeof(*section_names))
@@ -30,9 +29,6 @@ struct sym_debug_private {
     } sections[SECTION_COUNT + 1];
     size_t section_count;
     struct sym_bytes range_lists; // .debug_rnglists
-    uint8_t *frame;               // .debug_frame without the marks below
-    uint64_t *signal_cies;
-    size_t signal_cie_count;
     struct sym_symbols symbols;
     bool symbols_read;
     struct sym_unit unit; // the last one read for a chain
@@ -88,56 +84,6 @@ static int load_section(void *object, Dwarf_Half index, Dwarf_Small **out, int *
 
 // -- opening --------------------------------------------------------------------------------------
 
-// libdwarf gives up all of .debug_frame when a CIE has an augmentation that it does not know there,
-// such as the "S" of .cfi_signal_frame in assembly. So it gets a copy in which the letter is taken
-// out, with one more DW_CFA_nop at the end of the CIE, and we keep which ones had it.
-static void take_out_mark(struct sym_debug_private *own, uint8_t *at, uint8_t *end, uint64_t offset)
-{
-    uint64_t *cies = reallocarray(own->signal_cies, own->signal_cie_count + 1, sizeof(*cies));
-    if (!cies)
-        return;
-    own->signal_cies = cies;
-    own->signal_cies[own->signal_cie_count++] = offset;
-    memmove(at, at + 1, (size_t)(end - at) - 1);
-    end[-1] = DW_CFA_nop;
-}
-
-static struct error *hide_signal_marks(struct sym_debug *debug, struct section *section)
-{
-    struct sym_debug_private *own = debug->private_;
-    own->frame = malloc(section->contents.size);
-    if (!own->frame)
-        return error_errno("%s: .debug_frame", debug->elf->path);
-    memcpy(own->frame, section->contents.data, section->contents.size);
-    struct sym_cursor cursor = sym_cursor_over(section->contents, debug->elf->swap);
-    while (sym_cursor_left(&cursor) > 0 && !cursor.failed) {
-        uint64_t offset = sym_cursor_offset(&cursor), bytes = sym_read_u32(&cursor);
-        bool wide = bytes == UINT32_MAX;
-        if (wide)
-            bytes = sym_read_u64(&cursor);
-        struct sym_cursor inner = cursor;
-        sym_cursor_skip(&cursor, bytes);
-        uint64_t id = wide ? sym_read_u64(&inner) : sym_read_u32(&inner);
-        sym_read_u8(&inner); // version
-        uint64_t letters = sym_cursor_offset(&inner);
-        bool signal = !strcmp(sym_read_string(&inner), "S");
-        if (signal && !cursor.failed && !inner.failed && inner.at <= cursor.at &&
-            id == (wide ? UINT64_MAX : UINT32_MAX))
-            take_out_mark(own, own->frame + letters, own->frame + sym_cursor_offset(&cursor),
-                          offset);
-    }
-    section->contents.data = own->frame;
-    return NULL;
-}
-
-bool sym_debug_is_signal_cie(const struct sym_debug *debug, uint64_t offset)
-{
-    for (size_t i = 0; i < debug->private_->signal_cie_count; i++)
-        if (debug->private_->signal_cies[i] == offset)
-            return true;
-    return false;
-}
-
 // Those that are there and hold something.
 static struct error *find_sections(struct sym_debug *debug)
 {
@@ -149,10 +95,6 @@ static struct error *find_sections(struct sym_debug *debug)
         unsigned number = sym_elf_section_named(debug->elf, section_names[i]);
         struct error *error =
             sym_elf_contents_named(debug->elf, section_names[i], &section->contents);
-        if (error)
-            return error;
-        if (section->contents.size > 0 && !strcmp(section_names[i], ".debug_frame"))
-            error = hide_signal_marks(debug, section);
         if (error)
             return error;
         section->name = section_names[i];
@@ -224,8 +166,6 @@ void sym_debug_close(struct sym_debug *debug)
         sym_dwarf_close(debug->units);
     sym_symbols_deinit(&debug->private_->symbols);
     sym_unit_deinit(&debug->private_->unit);
-    free(debug->private_->frame);
-    free(debug->private_->signal_cies);
     free(debug->private_);
     free(debug);
 }

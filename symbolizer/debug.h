@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The debug information of one ELF file through libdwarf, for the rare jobs: call frame
-// information, types and the places of variables. libdwarf never opens the file: it gets the
+// The debug information of one ELF file through libdwarf, for the rare jobs: types and
+// the places of variables (frames.h has call frames). libdwarf never opens the file: it gets the
 // sections from elf.h, where they are already mapped, checked and decompressed, so compressions
 // that it does not know are no matter, and kept relocations of a linked file are not applied again.
 //
@@ -21,7 +21,7 @@
 
 struct sym_debug {
     struct sym_elf *elf;
-    Dwarf_Debug dbg;         // NULL: the file has neither DWARF nor call frame information
+    Dwarf_Debug dbg;         // NULL: the file has no DWARF
     struct sym_dwarf *units; // which function an address lies in
     struct sym_debug_private *private_;
 };
@@ -47,9 +47,6 @@ uint64_t sym_debug_offset(Dwarf_Die die);
 
 // The ELF symbol at an address as linked; NULL: none. The table is read when this is first asked.
 const struct sym_symbol_row *sym_debug_symbol(struct sym_debug *debug, uint64_t address);
-
-// Whether the CIE at an offset of .debug_frame is marked as one of exceptions' entries.
-bool sym_debug_is_signal_cie(const struct sym_debug *debug, uint64_t offset);
 
 // Frees libdwarf's error.
 void sym_debug_forget(struct sym_debug *debug, Dwarf_Error error);

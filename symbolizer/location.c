@@ -586,6 +586,8 @@ bool sym_evaluate(const struct sym_place_context *context, const void *expressio
     Dwarf_Loc_Head_c list = NULL;
     Dwarf_Unsigned rows = 0;
     Dwarf_Error error = NULL;
+    if (!context->debug->dbg)
+        return false;
     Dwarf_Half address_bytes = context->debug->elf->wide ? 8 : 4;
     struct evaluation e = {.context = context};
     int made = dwarf_loclist_from_expr_c(context->debug->dbg, (Dwarf_Ptr)expression, bytes,

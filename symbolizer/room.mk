@@ -41,7 +41,7 @@ fuzz.symbolizer_index.libs    := $(unit.symbolizer_index.libs)
 symbolizer.capsule := $(addprefix symbolizer/,capsule.c capsule_blocks.c dead.c)
 symbolizer.serve   := $(addprefix symbolizer/,session.c serve.c)
 symbolizer.core    := symbolizer/core.c
-symbolizer.locals  := $(addprefix symbolizer/,debug.c location.c entry_value.c unwind.c \
+symbolizer.locals  := $(addprefix symbolizer/,debug.c location.c entry_value.c frames.c unwind.c \
     type_print.c locals.c locals_print.c)
 host.sources += $(symbolizer.capsule) $(symbolizer.serve) $(symbolizer.core) $(symbolizer.locals) \
     $(gdbstub.sources)

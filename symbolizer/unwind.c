@@ -11,6 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "symbolizer/frames.h"
+
 struct calls {
     uint16_t machine;
     uint8_t sp, fp; // DWARF numbers
@@ -34,27 +36,7 @@ struct sym_unwinder {
     const struct sym_dead *dead;
     struct sym_debug *debug;
     const struct calls *calls;
-    struct table { // of CFI: .debug_frame, .eh_frame
-        Dwarf_Cie *cies;
-        Dwarf_Fde *fdes;
-        Dwarf_Signed cie_count, fde_count;
-    } tables[2];
 };
-
-static void read_tables(struct sym_unwinder *unwinder)
-{
-    Dwarf_Debug dbg = unwinder->debug->dbg;
-    Dwarf_Error error = NULL;
-    struct table *frame = &unwinder->tables[0], *eh = &unwinder->tables[1];
-    dwarf_set_frame_rule_table_size(dbg, SYM_REGISTERS);
-    dwarf_set_frame_rule_initial_value(dbg, DW_FRAME_SAME_VAL);
-    if (dwarf_get_fde_list(dbg, &frame->cies, &frame->cie_count, &frame->fdes, &frame->fde_count,
-                           &error) == DW_DLV_ERROR)
-        sym_debug_forget(unwinder->debug, error);
-    if (dwarf_get_fde_list_eh(dbg, &eh->cies, &eh->cie_count, &eh->fdes, &eh->fde_count, &error) ==
-        DW_DLV_ERROR)
-        sym_debug_forget(unwinder->debug, error);
-}
 
 struct error *sym_unwinder_open(const struct sym_dead *dead, struct sym_debug *debug,
                                 struct sym_unwinder **out)
@@ -73,22 +55,12 @@ struct error *sym_unwinder_open(const struct sym_dead *dead, struct sym_debug *d
         free(unwinder);
         return error_make(EXIT_FAILED, "the calls of the machine '%s' are not known", architecture);
     }
-    if (debug && debug->dbg)
-        read_tables(unwinder);
     *out = unwinder;
     return NULL;
 }
 
 void sym_unwinder_close(struct sym_unwinder *unwinder)
 {
-    if (!unwinder)
-        return;
-    for (size_t i = 0; i < 2; i++) {
-        struct table *table = &unwinder->tables[i];
-        if (table->fdes)
-            dwarf_fde_cie_list_dealloc(unwinder->debug->dbg, table->cies, table->cie_count,
-                                       table->fdes, table->fde_count);
-    }
     free(unwinder);
 }
 
@@ -138,76 +110,7 @@ static void set(struct sym_registers *registers, unsigned number, uint64_t value
 
 // -- by call frame information --------------------------------------------------------------------
 
-struct cfi {
-    Dwarf_Regtable3 table;
-    Dwarf_Regtable_Entry3 rules[SYM_REGISTERS];
-    unsigned return_column;
-    bool signal;
-};
-
-static Dwarf_Fde find_fde(const struct sym_unwinder *unwinder, uint64_t pc)
-{
-    for (size_t i = 0; i < 2; i++) {
-        Dwarf_Fde fde = NULL;
-        Dwarf_Addr low, high;
-        Dwarf_Error error = NULL;
-        if (!unwinder->tables[i].fdes)
-            continue;
-        int result = dwarf_get_fde_at_pc(unwinder->tables[i].fdes, pc, &fde, &low, &high, &error);
-        if (result == DW_DLV_OK)
-            return fde;
-        if (result == DW_DLV_ERROR)
-            sym_debug_forget(unwinder->debug, error);
-    }
-    return NULL;
-}
-
-static bool is_signal(const struct sym_unwinder *unwinder, Dwarf_Fde fde)
-{
-    Dwarf_Addr low;
-    Dwarf_Unsigned bytes, fde_bytes;
-    Dwarf_Ptr at;
-    Dwarf_Off cie = 0, offset;
-    Dwarf_Signed index;
-    Dwarf_Error error = NULL;
-    int result =
-        dwarf_get_fde_range(fde, &low, &bytes, &at, &fde_bytes, &cie, &index, &offset, &error);
-    if (result == DW_DLV_ERROR)
-        sym_debug_forget(unwinder->debug, error);
-    return result == DW_DLV_OK && sym_debug_is_signal_cie(unwinder->debug, cie);
-}
-
-// The rules at an address as linked.
-static bool read_cfi(const struct sym_unwinder *unwinder, uint64_t pc, struct cfi *cfi)
-{
-    Dwarf_Fde fde = find_fde(unwinder, pc);
-    Dwarf_Cie cie = NULL;
-    Dwarf_Error error = NULL;
-    Dwarf_Unsigned bytes, code_factor, initial_bytes;
-    Dwarf_Signed data_factor;
-    Dwarf_Small version;
-    char *augmentation = NULL;
-    Dwarf_Half column = 0, offset_bytes;
-    Dwarf_Ptr initial;
-    Dwarf_Addr row;
-    if (!fde)
-        return false;
-    cfi->table = (Dwarf_Regtable3){.rt3_reg_table_size = SYM_REGISTERS, .rt3_rules = cfi->rules};
-    int result = dwarf_get_cie_of_fde(fde, &cie, &error);
-    if (result == DW_DLV_OK)
-        result =
-            dwarf_get_cie_info_b(cie, &bytes, &version, &augmentation, &code_factor, &data_factor,
-                                 &column, &initial, &initial_bytes, &offset_bytes, &error);
-    if (result == DW_DLV_OK)
-        result = dwarf_get_fde_info_for_all_regs3(fde, pc, &cfi->table, &row, &error);
-    if (result == DW_DLV_ERROR)
-        sym_debug_forget(unwinder->debug, error);
-    cfi->return_column = column;
-    cfi->signal = (augmentation && strchr(augmentation, 'S')) || is_signal(unwinder, fde);
-    return result == DW_DLV_OK;
-}
-
-static bool find_cfa(const struct sym_unwinder *unwinder, const struct cfi *cfi,
+static bool find_cfa(const struct sym_unwinder *unwinder, const struct sym_frame_rules *cfi,
                      const struct sym_unwind_frame *frame, uint64_t *cfa)
 {
     const Dwarf_Regtable_Entry3 *rule = &cfi->table.rt3_cfa_rule;
@@ -267,13 +170,14 @@ static bool is_undefined(const Dwarf_Regtable_Entry3 *rule)
            rule->dw_regnum == DW_FRAME_UNDEFINED_VAL;
 }
 
-static bool survives(const struct sym_unwinder *unwinder, const struct cfi *cfi, unsigned number)
+static bool survives(const struct sym_unwinder *unwinder, const struct sym_frame_rules *cfi,
+                     unsigned number)
 {
     return cfi->signal || number == cfi->return_column ||
            (number < 64 && unwinder->calls->kept >> number & 1);
 }
 
-static void caller_registers(const struct sym_unwinder *unwinder, const struct cfi *cfi,
+static void caller_registers(const struct sym_unwinder *unwinder, const struct sym_frame_rules *cfi,
                              const struct sym_unwind_frame *frame, uint64_t cfa,
                              struct sym_registers *out)
 {
@@ -293,29 +197,39 @@ enum step { STEPPED, NO_WAY, OUTERMOST };
 
 // Each step changes `frame` only if it succeeds, and `callee` as soon as it knows more of it.
 
-static enum step step_cfi(const struct sym_unwinder *unwinder, struct sym_unwind_frame *frame,
-                          struct sym_unwind_frame *callee)
+static enum step apply_cfi(const struct sym_unwinder *unwinder, const struct sym_frame_rules *cfi,
+                           struct sym_unwind_frame *frame, struct sym_unwind_frame *callee)
 {
-    struct cfi cfi;
     struct sym_unwind_frame caller = {.way = SYM_WAY_CFI};
     uint64_t cfa;
-    if (!read_cfi(unwinder, sym_unwind_lookup_pc(unwinder, frame), &cfi) ||
-        !find_cfa(unwinder, &cfi, frame, &cfa))
+    if (!find_cfa(unwinder, cfi, frame, &cfa))
         return NO_WAY;
     callee->has_cfa = true;
     callee->cfa = cfa;
-    callee->signal = cfi.signal;
-    if (cfi.return_column < SYM_REGISTERS && is_undefined(&cfi.rules[cfi.return_column]))
+    callee->signal = cfi->signal;
+    if (cfi->return_column < SYM_REGISTERS && is_undefined(&cfi->rules[cfi->return_column]))
         return OUTERMOST;
-    caller_registers(unwinder, &cfi, frame, cfa, &caller.registers);
-    if (!get(&caller.registers, cfi.return_column, &caller.pc))
+    caller_registers(unwinder, cfi, frame, cfa, &caller.registers);
+    if (!get(&caller.registers, cfi->return_column, &caller.pc))
         return NO_WAY;
-    caller.exact = cfi.signal;
+    caller.exact = cfi->signal;
     // A jump into nothing is seen in the frame of the exception it led to.
     if (!caller.exact && !is_code(unwinder, caller.pc - 1))
         return caller.pc == 0 ? OUTERMOST : NO_WAY;
     *frame = caller;
     return STEPPED;
+}
+
+static enum step step_cfi(const struct sym_unwinder *unwinder, struct sym_unwind_frame *frame,
+                          struct sym_unwind_frame *callee)
+{
+    struct sym_frame_rules cfi;
+    if (!sym_frame_rules_find(unwinder->debug->elf, sym_unwind_lookup_pc(unwinder, frame),
+                              SYM_REGISTERS, &cfi))
+        return NO_WAY;
+    enum step step = apply_cfi(unwinder, &cfi, frame, callee);
+    sym_frame_rules_end(&cfi);
+    return step;
 }
 
 // -- without --------------------------------------------------------------------------------------
@@ -388,7 +302,7 @@ bool sym_unwind_next(const struct sym_unwinder *unwinder, struct sym_unwind_fram
     enum step step = NO_WAY;
     if (frame->exact && !is_code(unwinder, frame->pc))
         step = step_bad_call(unwinder, frame);
-    if (step == NO_WAY && unwinder->debug && unwinder->debug->dbg)
+    if (step == NO_WAY && unwinder->debug)
         step = step_cfi(unwinder, frame, callee);
     if (step == NO_WAY)
         step = step_frame_pointer(unwinder, frame, callee);
