@@ -79,6 +79,43 @@ static struct error *map_file(const char *path, struct sym_bytes *map)
     return error;
 }
 
+static size_t entry_bytes(enum index_part_kind kind)
+{
+    switch (kind) {
+    case INDEX_SECTIONS:
+        return sizeof(struct index_section);
+    case INDEX_FILES:
+    case INDEX_SYMBOL_NAMES:
+        return sizeof(uint32_t);
+    case INDEX_SEGMENT_BLOCKS:
+    case INDEX_LINE_BLOCKS:
+    case INDEX_SYMBOL_BLOCKS:
+        return sizeof(struct index_block);
+    default:
+        return 0;
+    }
+}
+
+static struct error *check_parts(struct sym_index *index, const struct index_header *header)
+{
+    for (size_t i = 0; i < INDEX_PARTS; i++) {
+        const struct index_part *part = &header->parts[i];
+        uint64_t offset = le64toh(part->offset), bytes = le64toh(part->bytes);
+        size_t each = entry_bytes((enum index_part_kind)i);
+        if (offset > index->map.size || bytes > index->map.size - offset ||
+            offset % INDEX_PART_ALIGN || bytes > UINT32_MAX ||
+            (each && bytes != each * (uint64_t)le32toh(part->count)))
+            return error_make(EXIT_FAILED, "%s: part %zu of the index lies outside of it",
+                              index->path, i);
+        index->parts[i] = (struct sym_bytes){index->map.data + offset, bytes};
+    }
+    // So that every string that begins in the part ends there.
+    struct sym_bytes strings = index->parts[INDEX_STRINGS];
+    if (!strings.size || strings.data[strings.size - 1])
+        return error_make(EXIT_FAILED, "%s: the index's strings do not end", index->path);
+    return NULL;
+}
+
 static struct error *check_header(struct sym_index *index)
 {
     const struct index_header *header = (const void *)index->map.data;
@@ -101,45 +138,7 @@ static struct error *check_header(struct sym_index *index)
         (header->address_bytes != 4 && header->address_bytes != 8))
         return error_make(EXIT_FAILED, "%s: the index's header is damaged", index->path);
     index->header = header;
-    return NULL;
-}
-
-static size_t entry_bytes(enum index_part_kind kind)
-{
-    switch (kind) {
-    case INDEX_SECTIONS:
-        return sizeof(struct index_section);
-    case INDEX_FILES:
-    case INDEX_SYMBOL_NAMES:
-        return sizeof(uint32_t);
-    case INDEX_SEGMENT_BLOCKS:
-    case INDEX_LINE_BLOCKS:
-    case INDEX_SYMBOL_BLOCKS:
-        return sizeof(struct index_block);
-    default:
-        return 0;
-    }
-}
-
-static struct error *check_parts(struct sym_index *index)
-{
-    const struct index_header *header = (const void *)index->map.data;
-    for (size_t i = 0; i < INDEX_PARTS; i++) {
-        const struct index_part *part = &header->parts[i];
-        uint64_t offset = le64toh(part->offset), bytes = le64toh(part->bytes);
-        size_t each = entry_bytes((enum index_part_kind)i);
-        if (offset > index->map.size || bytes > index->map.size - offset ||
-            offset % INDEX_PART_ALIGN || bytes > UINT32_MAX ||
-            (each && bytes != each * (uint64_t)le32toh(part->count)))
-            return error_make(EXIT_FAILED, "%s: part %zu of the index lies outside of it",
-                              index->path, i);
-        index->parts[i] = (struct sym_bytes){index->map.data + offset, bytes};
-    }
-    // So that every string that begins in the part ends there.
-    struct sym_bytes strings = index->parts[INDEX_STRINGS];
-    if (!strings.size || strings.data[strings.size - 1])
-        return error_make(EXIT_FAILED, "%s: the index's strings do not end", index->path);
-    return NULL;
+    return check_parts(index, header);
 }
 
 struct error *sym_index_open(const char *path, struct sym_index **out)
@@ -156,8 +155,6 @@ struct error *sym_index_open(const char *path, struct sym_index **out)
     }
     if (!error)
         error = check_header(index);
-    if (!error)
-        error = check_parts(index);
     if (error) {
         sym_index_close(index);
         index = NULL;
