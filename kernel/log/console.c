@@ -154,8 +154,18 @@ void console_kick(void)
         condition_signal(&input_arrived);
 }
 
+static void lost_tell(void)
+{
+    static uint32_t told;
+    uint32_t lost = READ_ONCE(input_lost);
+    if (lost != told)
+        log_warn("console: %u typed characters came too fast and were lost", lost - told);
+    told = lost;
+}
+
 uint8_t console_read(void)
 {
+    lost_tell();
     WITH (&input_lock)
         while (__atomic_load_n(&input_head, __ATOMIC_ACQUIRE) == input_tail)
             condition_wait(&input_arrived, &input_lock);

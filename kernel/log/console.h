@@ -18,7 +18,7 @@ void console_shared_set(bool shared);
 void console_write(const char *text, size_t length);
 
 // Received bytes, from the UART's interrupt (also in NMI context) or a poll; wakes the reader. A
-// byte that does not fit is dropped and counted.
+// byte that does not fit is dropped and, by the reader, told.
 void console_receive(const uint8_t *bytes, size_t length);
 // Waits for one byte. Thread context; one reader.
 uint8_t console_read(void);
