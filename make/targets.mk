@@ -101,14 +101,14 @@ py.files = $(shell git ls-files '*.py')
 
 # One line a source and machine: machine, source, flags. The variables are the build's own.
 define command-lines
-$(foreach a,$(ARCHES),$(foreach s,$(filter %.c,$(sources.$(a))),$(file >>$@.lines,$(a) $(s) $(all-cflags.$(a)))))
-$(foreach s,$(host.sources),$(file >>$@.lines,host $(s) $(host.cflags)))
-$(foreach t,$(unit.tests),$(file >>$@.lines,host $(firstword $(unit.$(t).sources)) $(filter-out $(HOST_CC),$(unit.cc)) $(unit.$(t).cflags)))
+$(foreach a,$(ARCHES),$(foreach s,$(filter %.c,$(sources.$(a))),$(file >>$(BUILD)/$@.lines,$(a) $(s) $(all-cflags.$(a)))))
+$(foreach s,$(host.sources),$(file >>$(BUILD)/$@.lines,host $(s) $(host.cflags)))
+$(foreach t,$(unit.tests),$(file >>$(BUILD)/$@.lines,host $(firstword $(unit.$(t).sources)) $(filter-out $(HOST_CC),$(unit.cc)) $(unit.$(t).cflags)))
 endef
 compile_commands.json: FORCE
-	@: $(file >$@.lines)$(command-lines)
-	$(Q)$(PYTHON) scripts/compile_commands.py $@.lines > $@
-	@rm -f $@.lines
+	@: $(file >$(BUILD)/$@.lines)$(command-lines)
+	$(Q)$(PYTHON) scripts/compile_commands.py $(BUILD)/$@.lines > $@
+	@rm -f $(BUILD)/$@.lines
 compile_commands: compile_commands.json ## compile_commands.json for clangd, all machines
 FORCE:
 
