@@ -228,6 +228,21 @@ static int is_visible(const struct dirent *entry)
     return entry->d_name[0] != '.';
 }
 
+// Programs and packed files lie among logs, and programs hold the words panics begin with. Noise on
+// a line looks alike, but not for long.
+static bool is_text(const char *path)
+{
+    unsigned char bytes[4096];
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    ssize_t count = fd >= 0 ? read(fd, bytes, sizeof(bytes)) : -1;
+    if (fd >= 0)
+        close(fd);
+    ssize_t controls = 0;
+    for (ssize_t i = 0; i < count; i++)
+        controls += !bytes[i] || (bytes[i] < 0x20 && !strchr("\t\n\r\033", bytes[i]));
+    return fd < 0 || 4 * controls <= count; // what cannot be opened is complained about later
+}
+
 // Sorted, so that the same folder gives the same output everywhere. Links are not followed: they
 // may lead around in a circle.
 static struct error *read_folder(struct decoding *decoding, const char *path)
@@ -242,8 +257,9 @@ static struct error *read_folder(struct decoding *decoding, const char *path)
         if (asprintf(&inner, "%s/%s", path, entries[i]->d_name) < 0)
             abort();
         struct stat status;
+        bool there = lstat(inner, &status) == 0;
         bool readable =
-            lstat(inner, &status) == 0 && (S_ISREG(status.st_mode) || S_ISDIR(status.st_mode));
+            there && (S_ISDIR(status.st_mode) || (S_ISREG(status.st_mode) && is_text(inner)));
         if (!error && readable)
             error = read_path(decoding, inner);
         free(inner);

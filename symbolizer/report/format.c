@@ -7,6 +7,7 @@
 
 #define NAME_MAX_BYTES  512 // the longest mangled names are shorter by far
 #define WORDS_MAX_BYTES 200
+#define REGISTERS_MAX   256 // no machine prints more
 
 const char *report_copy(struct report_parser *parser, struct report_span span)
 {
@@ -151,8 +152,9 @@ void report_add_register(struct report_parser *parser, struct report_span name, 
     struct report *report = parser->report;
     if (report->user)
         return;
-    for (struct report_register *old = report->registers; old; old = old->next)
-        if (report_span_is(name, old->name))
+    unsigned count = 0;
+    for (struct report_register *old = report->registers; old; old = old->next, count++)
+        if (report_span_is(name, old->name) || count == REGISTERS_MAX)
             return;
     struct report_register *fresh = report_alloc(parser->arena, sizeof(*fresh));
     fresh->name = report_copy(parser, name);

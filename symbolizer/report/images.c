@@ -7,7 +7,7 @@
 #include <string.h>
 
 #define CANDIDATES_MAX  64   // symbols of one name that are told apart
-#define MAPPINGS_MAX    4096 // told by one log
+#define MAPPINGS_MAX    1024 // told by one log
 #define ALIGNMENT_BYTES 64   // of functions, at most
 #define PAGE_MASK       0xfffu
 

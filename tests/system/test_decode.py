@@ -155,6 +155,14 @@ def test_the_same_panic_is_counted_once_for_each_time_it_happened():
     assert counts == sorted(counts, reverse=True)
 
 
+def test_programs_among_logs_are_no_logs(tmp_path):
+    (tmp_path / "a.log").write_text("PANIC: x\nend of panic report\n")
+    (tmp_path / "tool").write_bytes(b"\x7fELF\x02\x01\x01" + bytes(4000) + b"\nPANIC: %s\n")
+    (tmp_path / ".hidden").write_text("PANIC: hidden\n")
+    [group] = decode("--dedup", "--json", tmp_path).splitlines()
+    assert json.loads(group)["count"] == 1
+
+
 def test_html_is_one_page():
     page = decode("--html", LOGS / "linux-x86_64-null.log")
     assert page.startswith("<!DOCTYPE html>") and page.endswith("</html>\n")
