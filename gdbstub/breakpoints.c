@@ -13,10 +13,9 @@ struct breakpoint {
 
 static bool kind_known(const struct gdb_machine *machine, unsigned kind)
 {
-    for (size_t i = 0; i < sizeof machine->breakpoint_kinds; i++) {
+    for (size_t i = 0; i < sizeof machine->breakpoint_kinds; i++)
         if (kind > 0 && machine->breakpoint_kinds[i] == kind)
             return true;
-    }
     return false;
 }
 

@@ -42,10 +42,9 @@ static const struct gdb_packet *packet_find(struct gdb_cursor *request)
 {
     const struct gdb_packet *packet;
 
-    for (size_t i = 0; (packet = gdb_packet_row(i)); i++) {
+    for (size_t i = 0; (packet = gdb_packet_row(i)); i++)
         if (packet_matches(packet, request))
             return packet;
-    }
     return NULL;
 }
 

@@ -122,10 +122,9 @@ static void monitor_write(struct gdb_output *output, const char *text, size_t le
 
 static void control_characters_drop(uint8_t *line, size_t length)
 {
-    for (size_t i = 0; i < length; i++) {
+    for (size_t i = 0; i < length; i++)
         if (line[i] < ' ' || line[i] == 0x7f)
             line[i] = ' ';
-    }
 }
 
 // gdb before 15 shows no text for a command that failed, only that it did: it gets the text as

@@ -93,20 +93,18 @@ static int handle_write_all(struct gdbstub *stub, struct gdb_cursor *arguments,
     unsigned count = stub->machine->general_count;
     int result;
 
-    for (unsigned row = 0; row < count; row++) {
+    for (unsigned row = 0; row < count; row++)
         if (row_bytes(stub, row) <= sizeof value)
             row_parse(&trial, value, row_bytes(stub, row));
         else
             gdb_cursor_skip(&trial, 2 * row_bytes(stub, row));
-    }
     result = gdb_cursor_end(&trial, error);
-    for (unsigned row = 0; result == 0 && row < count; row++) {
+    for (unsigned row = 0; result == 0 && row < count; row++)
         if (row_bytes(stub, row) > sizeof value)
             gdb_cursor_skip(arguments, 2 * row_bytes(stub, row));
         else if (row_parse(arguments, value, row_bytes(stub, row)) &&
                  row_writable(&stub->machine->registers[row]))
             result = row_write(stub, row, value, error);
-    }
     if (result == 0)
         gdb_put_text(reply, "OK");
     return result;

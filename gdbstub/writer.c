@@ -118,7 +118,7 @@ void gdb_put_printable(struct gdb_writer *writer, const void *bytes, size_t coun
 
 void gdb_put_xml(struct gdb_writer *writer, const char *text)
 {
-    for (; *text != '\0'; text++) {
+    for (; *text != '\0'; text++)
         if (*text == '<')
             gdb_put_text(writer, "&lt;");
         else if (*text == '>')
@@ -129,7 +129,6 @@ void gdb_put_xml(struct gdb_writer *writer, const char *text)
             gdb_put_text(writer, "&quot;");
         else
             gdb_put_char(writer, *text >= ' ' && *text <= '~' ? *text : '?');
-    }
 }
 
 int gdb_fail(struct gdb_error *error, int code, const char *text)

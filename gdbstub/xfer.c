@@ -205,10 +205,9 @@ static int object_read(struct gdbstub *stub, const struct object *object,
 static int handle_xfer(struct gdbstub *stub, struct gdb_cursor *arguments, struct gdb_writer *reply,
                        struct gdb_error *error)
 {
-    for (size_t i = 0; i < sizeof objects / sizeof objects[0]; i++) {
+    for (size_t i = 0; i < sizeof objects / sizeof objects[0]; i++)
         if (gdb_cursor_accept_text(arguments, objects[i].name))
             return object_read(stub, &objects[i], arguments, reply, error);
-    }
     if (gdb_cursor_accept_text(arguments, "features:read:"))
         return gdb_fail(error, -ENOENT, "there is no annex but target.xml");
     return -ENOTSUP;

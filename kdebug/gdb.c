@@ -52,9 +52,8 @@ static bool line_take(uintptr_t *interrupts)
     for (;;) {
         int owner = KD_NOBODY;
         if (atomic_compare_exchange_weak(&line_owner, &owner, me)) {
-            if (!kd.holding) {
+            if (!kd.holding)
                 return true;
-            }
             atomic_store(&line_owner, KD_NOBODY);
         }
         if (owner == me || kd.holding) {
@@ -68,20 +67,17 @@ static void line_give(uintptr_t interrupts)
 {
     uint64_t me = UINT64_C(1) << kd_this_cpu()->index;
     atomic_store(&line_owner, KD_NOBODY);
-    if ((atomic_load(&stop_deferred) & me) != 0) {
+    if ((atomic_load(&stop_deferred) & me) != 0)
         kd_break_trap();
-    }
-    if (kd_gdb_interrupted_late()) {
+    if (kd_gdb_interrupted_late())
         kdebug_break("Ctrl-C");
-    }
     kd_interrupts_restore(interrupts);
 }
 
 bool kd_gdb_defers_stop(unsigned cpu)
 {
-    if (atomic_load(&line_owner) != (int)cpu) {
+    if (atomic_load(&line_owner) != (int)cpu)
         return false;
-    }
     atomic_fetch_or(&stop_deferred, UINT64_C(1) << cpu);
     return true;
 }
@@ -120,9 +116,8 @@ static int target_thread_describe(void *context, gdb_thread_t thread, char *name
     (void)context;
     static const char *const states[] = {"running", "ready", "sleeping", "blocked", "exited"};
     struct kd_thread found;
-    if (!kd_thread_find(thread, &found)) {
+    if (!kd_thread_find(thread, &found))
         return -ENOENT;
-    }
     kd_snprintf(name, name_size, "%s", found.name);
     struct kd_text text;
     kd_text_init(&text, description, description_size);
@@ -134,9 +129,8 @@ static int target_thread_describe(void *context, gdb_thread_t thread, char *name
         unsigned state = found.state;
         kd_text_printf(&text, "%s, last on CPU %u",
                        state < sizeof(states) / sizeof(states[0]) ? states[state] : "?", found.cpu);
-        if (found.wait[0] != '\0') {
+        if (found.wait[0] != '\0')
             kd_text_printf(&text, ", waits for %s", found.wait);
-        }
     }
     kd_text_printf(&text, ", priority %u", found.priority);
     return 0;
@@ -181,23 +175,20 @@ static int target_register_read(void *context, gdb_thread_t thread, unsigned row
     (void)error;
     const struct gdb_register *reg = &kd_machine.gdb->registers[row];
     thread = or_stopped(thread);
-    if (reg->location == GDB_REGISTER_ABSENT) {
+    if (reg->location == GDB_REGISTER_ABSENT)
         return -ENODATA;
-    }
     if ((reg->location & GDB_REGISTER_SPECIAL) != 0) {
         struct special_access access = {.key = reg->location};
         int cpu = kd_thread_cpu(thread);
         int result = cpu < 0 ? -ENODATA : kd_run_on((unsigned)cpu, special_read, &access);
-        if (result != 0) {
+        if (result != 0)
             return -ENODATA;
-        }
         memcpy(value, &access.value, reg->bits / 8);
         return 0;
     }
     const void *place = row_in_frame(thread, row);
-    if (place == NULL) {
+    if (place == NULL)
         return -ENODATA;
-    }
     memcpy(value, place, reg->bits / 8);
     return 0;
 }
@@ -298,9 +289,8 @@ static void drain_stale(void)
 {
     uint8_t bytes[64];
     unsigned quiet = 0;
-    for (unsigned polls = 0; quiet < STALE_QUIET_POLLS && polls < STALE_POLLS_MAX; polls++) {
+    for (unsigned polls = 0; quiet < STALE_QUIET_POLLS && polls < STALE_POLLS_MAX; polls++)
         quiet = port()->read(port(), bytes, sizeof(bytes)) > 0 ? 0 : quiet + 1;
-    }
 }
 
 static void target_attach(void *context)
@@ -343,13 +333,12 @@ static int target_monitor(void *context, const char *line, struct gdb_output *ou
     struct monitor monitor = {.text = &text, .line = line};
     struct gdb_error error = {.text = ""};
     int result = kd_protect(monitor_run, &monitor, &error);
-    if (error.text[0] != '\0') {
+    if (error.text[0] != '\0')
         kd_text_printf(&text, "%s: %s\n", line, error.text);
-    } else if (result == -ENOENT) {
+    else if (result == -ENOENT)
         kd_text_printf(&text, "no such command: %s (try: monitor help)\n", line);
-    } else if (result != 0) {
+    else if (result != 0)
         kd_text_printf(&text, "%s: failed with error %d\n", line, -result);
-    }
     kd_text_flush(&text);
     return 0;
 }
@@ -399,25 +388,22 @@ void kd_gdb_print(const char *text, size_t length)
 {
     bool shared = kd.config.port != NULL && kd.config.port == kd.config.console;
     bool told = port() != NULL && gdb_console_write(&stub, text, length) == 0;
-    if (kd.config.console != NULL && !(shared && (told || gdb_attached(&stub)))) {
+    if (kd.config.console != NULL && !(shared && (told || gdb_attached(&stub))))
         write_plain(kd.config.console, text, length);
-    }
 }
 
 void kd_gdb_print_plain(const char *text, size_t length)
 {
     bool shared = kd.config.port != NULL && kd.config.port == kd.config.console;
-    if (kd.config.console != NULL && !(shared && gdb_attached(&stub))) {
+    if (kd.config.console != NULL && !(shared && gdb_attached(&stub)))
         write_plain(kd.config.console, text, length);
-    }
 }
 
 void kd_gdb_tell(const char *text)
 {
     size_t length = strlen(text);
-    if (port() != NULL && gdb_console_write(&stub, text, length) != 0 && !gdb_attached(&stub)) {
+    if (port() != NULL && gdb_console_write(&stub, text, length) != 0 && !gdb_attached(&stub))
         write_plain(port(), text, length);
-    }
 }
 
 struct received {
@@ -437,9 +423,8 @@ static void receive_protected(const uint8_t *bytes, size_t length)
 {
     struct received received = {.bytes = bytes, .length = length};
     struct gdb_error error = {.text = ""};
-    if (kd_protect(receive, &received, &error) != 0) {
+    if (kd_protect(receive, &received, &error) != 0)
         gdb_abandon(&stub, error.text);
-    }
 }
 
 static void receive_sniffed(void)
@@ -460,9 +445,8 @@ static void announce(const struct kd_event *event)
                     event->text);
         kd_gdb_tell(line);
     }
-    if (!gdb_attached(&stub) && !session.sniffed) {
+    if (!gdb_attached(&stub) && !session.sniffed)
         kd_gdb_tell("kdebug: stopped, waiting for gdb on this line\n");
-    }
 }
 
 // What the line holds, but nothing behind the end of a packet: if the packet lets the kernel run,
@@ -471,12 +455,10 @@ static size_t read_packet(uint8_t *bytes, size_t size)
 {
     size_t length = 0;
     while (length < size && port()->read(port(), bytes + length, 1) == 1) {
-        if (session.sum_left > 0 && --session.sum_left == 0) {
+        if (session.sum_left > 0 && --session.sum_left == 0)
             return length + 1;
-        }
-        if (bytes[length++] == '#') {
+        if (bytes[length++] == '#')
             session.sum_left = 2;
-        }
     }
     return length;
 }
@@ -485,17 +467,15 @@ static size_t read_packet(uint8_t *bytes, size_t size)
 // at, and a loop that does nothing else holds its filler up.
 static void rest(void)
 {
-    for (unsigned turn = 0; turn < REST_TURNS; turn++) {
+    for (unsigned turn = 0; turn < REST_TURNS; turn++)
         __asm__ volatile("" ::: "memory");
-    }
 }
 
 void kd_gdb_session(const struct kd_event *event, unsigned cpu, struct kd_action *action)
 {
     bool panicked = event->kind == KD_EVENT_PANIC;
-    if (port() == NULL || (panicked && kd.config.panic_action != KD_PANIC_DEBUG)) {
+    if (port() == NULL || (panicked && kd.config.panic_action != KD_PANIC_DEBUG))
         return;
-    }
     session.cpu = cpu;
     session.panicked = panicked;
     session.action = action;
@@ -509,11 +489,10 @@ void kd_gdb_session(const struct kd_event *event, unsigned cpu, struct kd_action
         while (gdb_state(&stub) == GDB_STOPPED) {
             uint8_t bytes[READ_BYTES];
             size_t length = read_packet(bytes, sizeof(bytes));
-            if (length > 0) {
+            if (length > 0)
                 receive_protected(bytes, length);
-            } else {
+            else
                 rest();
-            }
         }
         stop.kind = GDB_STOP_SIGNAL;
         stop.signal = SIGNAL_INT;
@@ -527,9 +506,8 @@ bool kd_gdb_interrupted_late(void)
 
 bool kd_gdb_wants_stop(void)
 {
-    if (port() == NULL || ++session.polls % POLL_INTERVAL != 0) {
+    if (port() == NULL || ++session.polls % POLL_INTERVAL != 0)
         return false;
-    }
     uint8_t bytes[16];
     gdb_receive(&stub, bytes, port()->read(port(), bytes, sizeof(bytes)));
     return gdb_interrupt_pending(&stub) || kd_gdb_interrupted_late();
@@ -588,13 +566,11 @@ static size_t receive_in_session(uint8_t *bytes, size_t length)
         return 0;
     }
     size_t typed = 0;
-    for (size_t i = 0; i < length; i++) {
-        if (bytes[i] == INTERRUPT_BYTE) {
+    for (size_t i = 0; i < length; i++)
+        if (bytes[i] == INTERRUPT_BYTE)
             gdb_receive(&stub, &bytes[i], 1);
-        } else {
+        else
             bytes[typed++] = bytes[i];
-        }
-    }
     size_t rest = sniff(bytes, typed);
     if (session.sniffed) {
         session.sniffed = false;
@@ -606,9 +582,8 @@ static size_t receive_in_session(uint8_t *bytes, size_t length)
 
 size_t kd_receive(struct kd_frame *frame, uint8_t *bytes, size_t length, size_t size)
 {
-    if (kd.kernel == NULL || port() == NULL || length + GDB_SNIFF_BYTES > size) {
+    if (kd.kernel == NULL || port() == NULL || length + GDB_SNIFF_BYTES > size)
         return length;
-    }
     uintptr_t interrupts;
     // This CPU may be on its way out of the debugger, may have been interrupted while it was
     // sending, or another one may be the master.
@@ -630,32 +605,28 @@ size_t kd_receive(struct kd_frame *frame, uint8_t *bytes, size_t length, size_t 
         enter = session.sniffed;
     }
     line_give(interrupts);
-    if (enter) {
+    if (enter)
         interrupt(frame, NULL);
-    }
     return rest;
 }
 
 void kd_receive_break(struct kd_frame *frame)
 {
-    if (kd.kernel != NULL && port() != NULL && !kd_this_cpu()->inside) {
+    if (kd.kernel != NULL && port() != NULL && !kd_this_cpu()->inside)
         interrupt(frame, "BREAK on the line");
-    }
 }
 
 size_t kd_receive_timeout(uint8_t *bytes, size_t size)
 {
-    if (kd.kernel == NULL || size < sizeof(sniffer.bytes)) {
+    if (kd.kernel == NULL || size < sizeof(sniffer.bytes))
         return 0;
-    }
     if (sniffer.length == 0) {
         session.held_before = 0;
         return 0;
     }
     uintptr_t interrupts;
-    if (!line_take(&interrupts)) {
+    if (!line_take(&interrupts))
         return 0;
-    }
     size_t released = 0;
     // Held through a whole interval without another byte: a person typed a dollar sign.
     if (!session.sniffed && sniffer.length == session.held_before) {
@@ -671,13 +642,11 @@ size_t kd_receive_timeout(uint8_t *bytes, size_t size)
 bool kd_console_write(const char *text, size_t length)
 {
     bool shared = kd.kernel != NULL && port() != NULL && port() == kd.config.console;
-    if (!shared || !gdb_attached(&stub)) {
+    if (!shared || !gdb_attached(&stub))
         return false;
-    }
     uintptr_t interrupts;
-    if (!line_take(&interrupts)) {
+    if (!line_take(&interrupts))
         return true; // gdb is in the middle of something else; the log has the text
-    }
     int result = gdb_console_write(&stub, text, length);
     line_give(interrupts);
     return result == 0;

@@ -230,9 +230,8 @@ int kd_special_write(uint32_t key, uint64_t value)
         __asm__ volatile("mov %0, %%cr2" ::"r"(value));
         return 0;
     case SPECIAL_CR8:
-        if (value > 15) {
+        if (value > 15)
             return -EINVAL;
-        }
         __asm__ volatile("mov %0, %%cr8" ::"r"(value));
         return 0;
     default:
