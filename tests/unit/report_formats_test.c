@@ -356,6 +356,22 @@ static void the_frame_below_an_exceptions_entry_is_exact(void **state)
     free(text.at);
 }
 
+// On x86-64 a trace tells the interrupted context as it tells the place of the fault, by RIP.
+static void the_context_an_interrupt_came_into_is_exact(void **state)
+{
+    (void)state;
+    struct seen seen =
+        look_at("WARNING: CPU: 0 PID: 1 at a.c:1 tick+0x1/0x2\n"
+                "RIP: 0010:tick+0x1/0x2\nRAX: 0000000000000001 RBX: 0000000000000002\n"
+                "Call Trace:\n <IRQ>\n timer+0x1/0x2\n </IRQ>\n <TASK>\n"
+                " asm_sysvec_apic_timer_interrupt+0x1a/0x20\n"
+                "RIP: 0010:idle+0x1/0x2\nRAX: 0000000000000003\n"
+                " do_idle+0x1/0x2\n </TASK>\n---[ end trace 0 ]---\n");
+    assert_int_equal(seen.count, 1);
+    assert_int_equal(seen.first.frames, 5);
+    assert_int_equal(seen.first.exact, 2);
+}
+
 static void signatures_know_neither_addresses_nor_machines_nor_compilers(void **state)
 {
     (void)state;
@@ -469,6 +485,7 @@ int main(void)
         cmocka_unit_test(two_that_print_at_once_are_told_apart_by_the_caller),
         cmocka_unit_test(one_log_may_hold_many_reports),
         cmocka_unit_test(the_frame_below_an_exceptions_entry_is_exact),
+        cmocka_unit_test(the_context_an_interrupt_came_into_is_exact),
         cmocka_unit_test(signatures_know_neither_addresses_nor_machines_nor_compilers),
         cmocka_unit_test(the_log_comes_out_as_it_went_in_but_for_what_is_ours),
         cmocka_unit_test(json_has_the_schemas_keys_and_no_others),
