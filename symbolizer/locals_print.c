@@ -41,8 +41,11 @@ static const char *colour(const struct printing *printing, const char *code)
 static void put_place(const struct printing *printing, size_t scope)
 {
     const struct sym_result *lookup = &printing->lookup;
-    if (scope < lookup->count && lookup->frames[scope].file)
-        fprintf(printing->out, " at %s:%u", lookup->frames[scope].file, lookup->frames[scope].line);
+    const char *file = scope < lookup->count ? lookup->frames[scope].file : NULL;
+    while (file && !strncmp(file, "./", 2)) // our kernels keep no folder they were compiled in
+        file += 2;
+    if (file)
+        fprintf(printing->out, " at %s:%u", file, lookup->frames[scope].line);
 }
 
 static void put_head(struct printing *printing, bool innermost)
