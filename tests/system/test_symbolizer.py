@@ -237,6 +237,17 @@ def test_split_units_of_another_compilation_are_not_believed(folder):
     assert "other_name" not in str(found)
 
 
+@pytest.mark.parametrize("version", [4, 5])
+def test_entries_that_dwz_moved_to_a_common_file(version, folder):
+    elf = build(folder, "gcc", [f"-gdwarf-{version}"])
+    addresses = [start + i for _, start, size, _ in functions(elf) for i in range(size)]
+    before = ask(OURS, elf, addresses)
+    shutil.copy(elf, folder / "other")
+    run("dwz", "-m", "common.debug", "-r", "prog", "other", cwd=folder)
+    assert ".gnu_debugaltlink" in run("readelf", "-SW", elf)
+    assert ask(OURS, elf, addresses) == before
+
+
 OBJECTS = {
     "x86_64": ("gcc", []),
     "aarch64": ("aarch64-linux-gnu-gcc", []),
