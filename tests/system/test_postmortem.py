@@ -19,10 +19,10 @@ THREADS = {"crash", "shell", "reaper", "ticker", "cpu0", "cpu1"}
 _texts = {}
 
 
-def panic_text(start):
+def panic_text(start, kind="null"):
     """What a machine with two CPUs prints when it panics."""
     machine = start(gdb=False, cpus=2, append="panic=poweroff").boot()
-    machine.type("crash null\n")
+    machine.type(f"crash {kind}\n")
     machine.wait_for(r"^end panic capsule .*\n")
     return machine.console.text
 
@@ -182,6 +182,18 @@ def test_variables_are_what_gdb_says(log, kernel, folder):
     assert f"argument={thread[1]}" in said
     waiter = re.search(r"waiter = {thread = (0x[0-9a-f]+), next = 0x0, woken = false", text)
     assert waiter and "condition_wait_any_" in waits
+
+
+@pytest.mark.parametrize("kind, frames", [
+    ("jump", ["crash_jump", *CRASHED[1:]]),  # no code, and so no CFI, where it stopped
+    ("stack", ["recurse"] * 50),             # perhaps with memset at its inner end
+])
+def test_hard_stacks_are_walked(start, kernel, folder, kind, frames):
+    log = folder / "panic.log"
+    log.write_text(panic_text(start, kind), encoding="utf-8")
+    text = decode("--locals", "--color", "never", log, "-e", kernel).stdout
+    seen = next(iter(traces(text, r'^thread (\d+) ".*\n').values()))
+    assert [function for function in seen if function != "memset"][:len(frames)] == frames
 
 
 def test_a_damaged_log_is_used_as_far_as_it_goes(log, kernel, folder):
