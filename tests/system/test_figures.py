@@ -40,10 +40,10 @@ def test_thirty_threads_are_told_at_once(machine, gdb):
     packets, size = gdb.proxy.take_counts()
     assert packets <= 4
     assert size <= 8000
-    assert text.count("spawned") == 23
+    assert len(re.findall(r"^[* ] \d+ +spawned +0x", text, re.MULTILINE)) == 23
     assert re.search(r"^\* \d+ +shell +0x[0-9a-f]{16} in command_execute", text, re.MULTILINE)
-    assert re.search(r"ticker +0x[0-9a-f]{16} in switch_away .* at kernel/sched/sched\.c:\d+\n"
-                     r" +sleeping, last on CPU \d", text)
+    assert re.search(r"reaper +0x[0-9a-f]{16} in switch_away .* at kernel/sched/sched\.c:\d+\n"
+                     r" +blocked, last on CPU \d", text)
 
 
 def test_what_saves_bytes_hides_nothing(machine, gdb):
