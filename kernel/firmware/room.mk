@@ -19,3 +19,7 @@ $(BUILD)/host/unit/fdt_board.dtb: tests/unit/fdt_board.dts
 fuzz.targets += fdt
 fuzz.fdt.sources := tests/fuzz/fdt_fuzz.c $(fdt.sources)
 fuzz.fdt.cflags  := -include tests/unit/fdt_host.h
+
+unit.tests += acpi
+unit.acpi.sources := tests/unit/acpi_test.c kernel/firmware/acpi.c
+unit.acpi.cflags  := -Itests/unit/acpi_fake
