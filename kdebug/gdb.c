@@ -11,14 +11,12 @@
 #include "gdbstub/stub.h"
 #include "kdebug/core.h"
 
-#define SIGNAL_INT     2
-#define INTERRUPT_BYTE 0x03
-#define READ_BYTES     256
-// How often a range step looks at the line.
+#define INTERRUPT_BYTE    0x03
+#define READ_BYTES        256
 #define STALE_QUIET_POLLS 30000   // tens of milliseconds: an emulator is slow to refill a FIFO
 #define STALE_POLLS_MAX   1000000 // a line full of noise is not waited for
-#define POLL_INTERVAL     16
-#define REST_TURNS        2000 // about a microsecond on a real machine, ten on an emulated one
+#define POLL_INTERVAL     16      // steps of a range after which the line is looked at
+#define REST_TURNS        2000    // about a microsecond on a real machine, ten on an emulated one
 
 static struct gdbstub stub;
 static struct gdb_sniffer sniffer;
@@ -495,7 +493,7 @@ void kd_gdb_session(const struct kd_event *event, unsigned cpu, struct kd_action
                 rest();
         }
         stop.kind = GDB_STOP_SIGNAL;
-        stop.signal = SIGNAL_INT;
+        stop.signal = KD_SIGNAL_INT;
     } while (gdb_interrupt_pending(&stub));
 }
 
@@ -518,7 +516,7 @@ bool kd_gdb_wants_stop(void)
 static void interrupt(struct kd_frame *frame, const char *why)
 {
     struct kd_event event = {.kind = KD_EVENT_OTHER,
-                             .stop = {.kind = GDB_STOP_SIGNAL, .signal = SIGNAL_INT},
+                             .stop = {.kind = GDB_STOP_SIGNAL, .signal = KD_SIGNAL_INT},
                              .text = why};
     kd_enter(kd_this_cpu(), frame, &event);
 }

@@ -180,6 +180,7 @@ enum kd_signal {
     KD_SIGNAL_INT = 2,
     KD_SIGNAL_ILL = 4,
     KD_SIGNAL_TRAP = 5,
+    KD_SIGNAL_ABRT = 6,
     KD_SIGNAL_FPE = 8,
     KD_SIGNAL_BUS = 10,
     KD_SIGNAL_SEGV = 11,

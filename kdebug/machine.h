@@ -26,11 +26,8 @@ struct kd_machine_caps {
     const struct gdb_machine *gdb; // the register table
     uint8_t breakpoint_insn[4][4]; // bytes of a breakpoint of length i + 1; length 0: none
     uint8_t breakpoint_lengths;    // bit i set: a breakpoint of i + 1 bytes exists
-    uint8_t breakpoint_pc_offset;  // saved pc after a breakpoint trap minus its address (x86: 1)
     bool hardware_step;            // else kd_step_targets() and breakpoints
-    bool watch_before_access;      // the watched access has not happened when the trap comes
     bool watch_read_only;          // the hardware can watch reads alone
-    uint8_t stack_slot_bytes;      // a saved return address and frame pointer: 8
     int8_t frame_record_offset;    // from the frame pointer to the saved pair {fp, return address}
 };
 extern const struct kd_machine_caps kd_machine;

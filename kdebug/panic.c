@@ -12,7 +12,6 @@
 
 #include <string.h>
 
-#define SIGNAL_ABRT  6
 #define LOG_LINES    20
 #define FRAMES_MAX   32
 #define REASON_BYTES 256
@@ -220,7 +219,7 @@ static void write_capsule(struct kd_cpu *cpu, uint32_t id)
         .cpu = cpu,
         .reason = reason,
         .trap = reason_trap,
-        .signal = reason_trap != NULL ? reason_trap->signal : SIGNAL_ABRT,
+        .signal = reason_trap != NULL ? reason_trap->signal : KD_SIGNAL_ABRT,
         .other_reason = other_reason,
     };
     kd_keep_seal(0);
@@ -334,7 +333,7 @@ _Noreturn void kd_vpanic(struct kd_frame *frame, const struct kd_trap *trap, con
     reason_trap = trap;
     struct kd_event event = {
         .kind = KD_EVENT_PANIC,
-        .stop = {.kind = GDB_STOP_SIGNAL, .signal = trap != NULL ? trap->signal : SIGNAL_ABRT},
+        .stop = {.kind = GDB_STOP_SIGNAL, .signal = trap != NULL ? trap->signal : KD_SIGNAL_ABRT},
     };
     kd_enter(cpu, frame, &event);
     kd_panic_end();

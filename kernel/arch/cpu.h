@@ -30,8 +30,8 @@ typedef uint64_t irq_state_t; // opaque: what arch_irq_save() found
 //   uint64_t arch_counter(void);           the monotonic counter, the same on all CPUs, ordered
 //                                          against earlier loads
 //   void arch_memory_barrier(void);        full, also against device memory
-//   void arch_cache_write_back(const void *, size_t);   from caches to RAM, as far as the machine is
-//                                          sure to have a way; for memory that outlives a reset
+//   void arch_cache_write_back(const void *, size_t);   from caches to RAM, if the machine surely
+//                                          has a way; for memory that outlives a reset
 
 // The CPU-local part that must work before anything else: per-CPU pointer, current thread, stack
 // canary, exception vectors. Called first on each CPU, interrupts off, by kernel_main() and by the

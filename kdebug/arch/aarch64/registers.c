@@ -165,11 +165,8 @@ const struct kd_machine_caps kd_machine = {
     .gdb = &machine,
     .breakpoint_insn = {[3] = {0x00, 0x00, 0x20, 0xd4}}, // brk #0
     .breakpoint_lengths = 1 << 3,
-    .breakpoint_pc_offset = 0,
     .hardware_step = true,
-    .watch_before_access = true,
     .watch_read_only = true,
-    .stack_slot_bytes = 8,
     .frame_record_offset = 0,
 };
 

@@ -154,11 +154,8 @@ const struct kd_machine_caps kd_machine = {
     .gdb = &machine,
     .breakpoint_insn = {[1] = {0x02, 0x90}, [3] = {0x73, 0x00, 0x10, 0x00}}, // c.ebreak, ebreak
     .breakpoint_lengths = 1 << 1 | 1 << 3,
-    .breakpoint_pc_offset = 0,
     .hardware_step = false,
-    .watch_before_access = true,
     .watch_read_only = true,
-    .stack_slot_bytes = 8,
     .frame_record_offset = -16,
 };
 

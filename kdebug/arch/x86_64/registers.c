@@ -155,11 +155,8 @@ const struct kd_machine_caps kd_machine = {
     .gdb = &machine,
     .breakpoint_insn = {{0xcc}},
     .breakpoint_lengths = 1 << 0,
-    .breakpoint_pc_offset = 1,
     .hardware_step = true,
-    .watch_before_access = false,
     .watch_read_only = false,
-    .stack_slot_bytes = 8,
     .frame_record_offset = 0,
 };
 
