@@ -59,7 +59,7 @@ struct sym_capsule_memory {
     const uint8_t *data;
 };
 
-// A text the kernel said of itself: "log", "locks", "interrupts". A part that was lost is marked in
+// A text the kernel said of itself: "log", "locks", "irq". A part that was lost is marked in
 // it. Ends with a NUL that is not counted.
 struct sym_capsule_text {
     char name[17];

@@ -260,7 +260,7 @@ static void monitor_cpus(const struct sym_session *session, struct gdb_output *o
 
 static void monitor_memory(const struct sym_session *session, struct gdb_output *output)
 {
-    static const char *const kinds[] = {"", "stack", "pointed to", "thread record"};
+    static const char *const kinds[] = {"", "stack", "pointed to", "of threads and CPUs"};
     const struct sym_capsule *capsule = session->dead->capsule;
     for (size_t i = 0; i < capsule->memory_count; i++) {
         const struct sym_capsule_memory *range = &capsule->memory[i];
