@@ -220,6 +220,12 @@ static void test_more_than_there_is_room_for_is_left_out(void **state)
     parse();
     assert_int_equal(acpi.cpu_count, CPU_MAX);
     assert_int_equal(acpi.cpu_found, 100);
+    make(MADT, 44 + 12 * 40);
+    for (unsigned i = 0; i < 40; i++)
+        memcpy(at(MADT) + 44 + 12 * i, (uint8_t[12]){1, 12, 0, 0, 0, 0, 0xc0, 0xfe}, 12);
+    seal(MADT);
+    parse();
+    assert_int_equal(acpi.ioapic_count, ACPI_IOAPICS_MAX);
 }
 
 static void test_any_byte_may_be_any_other(void **state)
