@@ -38,7 +38,7 @@ def pytest_runtest_makereport(item, call):
 @pytest.fixture
 def folder(request):
     name = re.sub(r"[^A-Za-z0-9_.-]+", "-", request.node.name)
-    path = pathlib.Path(BUILD) / "test" / name
+    path = pathlib.Path(BUILD).resolve() / "test" / name
     shutil.rmtree(path, ignore_errors=True)
     path.mkdir(parents=True)
     yield path

@@ -241,7 +241,8 @@ def test_a_lost_line_costs_its_block(text):
     for place in (places[0], places[1], places[len(places) // 2], places[-2], places[-1]):
         without = Capsule("".join(lines[:place] + lines[place + 1:]))
         assert len(whole.blocks) - len(without.blocks) == 1
-        flipped = lines[place][:20] + ("A" if lines[place][20] != "A" else "B") + lines[place][21:]
+        line, first = lines[place], len("~c0000 ")  # of the base64, which may be short
+        flipped = line[:first] + ("B" if line[first] == "A" else "A") + line[first + 1:]
         damaged = Capsule("".join(lines[:place] + [flipped] + lines[place + 1:]))
         assert len(damaged.lines.bad) == 1
         assert damaged.blocks == without.blocks

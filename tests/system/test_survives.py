@@ -125,7 +125,8 @@ def test_a_read_across_the_end_of_a_mapping_gives_what_there_is(machine, gdb):
     still_alive(machine, gdb)
 
 
-DEVICE = {"x86_64": "registers", "aarch64": "uarts[0].registers", "riscv64": "uarts[0].registers"}
+DEVICE = {"x86_64": "'kernel/arch/x86_64/apic.c'::registers",
+          "aarch64": "uarts[0].registers", "riscv64": "uarts[0].registers"}
 
 
 def test_device_memory_is_not_read_unasked(machine, gdb, arch):
