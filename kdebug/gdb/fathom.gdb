@@ -140,7 +140,7 @@ class Thrift:
     that memory is declared cacheable: so it is while the machine runs. Afterwards it is not, since
     gdb would read it line by line then, however much it was asked for."""
 
-    SHORT, LONG = 8, 128
+    SHORT, LONG = 8, 64
     AHEAD = 16  # frames
 
     def __init__(self):
