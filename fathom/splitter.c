@@ -153,9 +153,19 @@ static void console_text(struct splitter *splitter, const struct packet_reader *
         splitter->ends->to_terminal(splitter->context, text, length);
 }
 
+static void acknowledge(struct splitter *splitter)
+{
+    splitter->ends->to_gdb(splitter->context, (const uint8_t *)"+", 1);
+    splitter->owed--;
+}
+
 static void pass_reply(struct splitter *splitter)
 {
     const struct packet_reader *packet = &splitter->from_line;
+    // Whatever is answered has been acknowledged: one of those that were taken for text was it.
+    if (splitter->doubtful && splitter->owed)
+        acknowledge(splitter);
+    splitter->doubtful = splitter->in_text = false;
     splitter->ends->to_gdb(splitter->context, packet->bytes, packet->length);
     if (splitter->wants_no_acks && body_is(packet, "OK"))
         splitter->no_acks = true;
@@ -181,26 +191,46 @@ static void give_up(struct splitter *splitter)
     packet_forget(&splitter->from_line);
 }
 
-// Is this byte, outside a packet, an acknowledgement that gdb waits for?
-static bool is_ack(struct splitter *splitter, uint8_t byte)
+static void pass_text(struct splitter *splitter, uint8_t byte)
+{
+    splitter->ends->to_terminal(splitter->context, &byte, 1);
+    splitter->in_text = byte != '\n';
+}
+
+// A + in the middle of a line of text, while gdb is owed one, is gdb's if an answer or silence
+// follows; a line of base64 is full of them.
+static void plus_decided(struct splitter *splitter, bool is_ack)
+{
+    splitter->plus_held = false;
+    if (is_ack && splitter->owed) {
+        acknowledge(splitter);
+        return;
+    }
+    splitter->doubtful = true;
+    pass_text(splitter, '+');
+}
+
+static void outside_byte(struct splitter *splitter, uint8_t byte)
 {
     if (!splitter->owed || (byte != '+' && byte != '-'))
-        return false;
-    if (byte == '+')
-        splitter->owed--;
-    return true;
+        pass_text(splitter, byte);
+    else if (byte == '-')
+        splitter->ends->to_gdb(splitter->context, &byte, 1);
+    else if (splitter->in_text)
+        splitter->plus_held = true;
+    else
+        acknowledge(splitter);
 }
 
 static void line_byte(struct splitter *splitter, uint8_t byte)
 {
+    if (splitter->plus_held)
+        plus_decided(splitter, byte == '$');
     if (byte == '$' && splitter->from_line.length)
         give_up(splitter);
     switch (packet_read(&splitter->from_line, byte)) {
     case READING_OUTSIDE:
-        if (is_ack(splitter, byte))
-            splitter->ends->to_gdb(splitter->context, &byte, 1);
-        else
-            splitter->ends->to_terminal(splitter->context, &byte, 1);
+        outside_byte(splitter, byte);
         break;
     case READING_INSIDE:
         break;
@@ -217,8 +247,9 @@ static void line_byte(struct splitter *splitter, uint8_t byte)
 void splitter_from_line(struct splitter *splitter, const uint8_t *bytes, size_t length)
 {
     bool answer_due = splitter->leaving || splitter->owed;
-    if (!splitter->session && !answer_due && !splitter->from_line.length) {
+    if (!splitter->session && !answer_due && !splitter->from_line.length && !splitter->plus_held) {
         splitter->ends->to_terminal(splitter->context, bytes, length);
+        splitter->in_text = length ? bytes[length - 1] != '\n' : splitter->in_text;
         return;
     }
     for (size_t i = 0; i < length; i++)
@@ -227,7 +258,9 @@ void splitter_from_line(struct splitter *splitter, const uint8_t *bytes, size_t 
 
 void splitter_idle(struct splitter *splitter)
 {
-    if (splitter_holds(splitter))
+    if (splitter->plus_held)
+        plus_decided(splitter, true);
+    else if (splitter_holds(splitter))
         give_up(splitter);
 }
 
@@ -263,7 +296,7 @@ bool splitter_in_reply(const struct splitter *splitter)
 bool splitter_holds(const struct splitter *splitter)
 {
     // While the machine stands still nothing but a packet comes, however slowly.
-    return splitter->from_line.length && !splitter_stopped(splitter);
+    return splitter->plus_held || (splitter->from_line.length && !splitter_stopped(splitter));
 }
 
 bool splitter_stopped(const struct splitter *splitter)

@@ -9,7 +9,8 @@
 // (from its first packet to D, k or vKill) and whether the machine runs (from c, s, vCont to the
 // next stop reply). From the line,
 //   - outside a conversation everything is text;
-//   - + and - belong to gdb while it is owed an answer to a packet, else they are text;
+//   - + and - belong to gdb while it is owed an answer to a packet, else they are text; but a + in
+//     the middle of a line of text is gdb's only if an answer or silence follows it;
 //   - $ holds bytes back until they are a packet with a right checksum, which goes to gdb, or can
 //   no
 //     longer become one: then they are text, or, while the machine stands still, gdb's after all
@@ -49,7 +50,10 @@ struct splitter {
     bool leaving; // gdb has ended the conversation; the answer to that is to come
     bool no_acks; // gdb asked for QStartNoAckMode and got OK
     bool wants_no_acks;
-    unsigned owed; // packets of gdb's the kernel has not acknowledged
+    unsigned owed;  // packets of gdb's the kernel has not acknowledged
+    bool in_text;   // the last byte outside packets was text, and no newline
+    bool plus_held; // it was a +, of which the next byte will tell what it is
+    bool doubtful;  // such a + was taken for text
     struct packet_reader from_gdb, from_line;
     size_t typed_length;
     uint8_t typed[SPLITTER_TYPED_BYTES]; // waits until the machine runs

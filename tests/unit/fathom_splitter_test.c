@@ -127,9 +127,48 @@ static void packets_and_acks_go_to_gdb_and_text_between_them_to_the_terminal(voi
 {
     (void)state;
     gdb_says("g");
-    from_line("a+b$0011#c2c+");
+    from_line("ab\n+");
+    assert_string_equal(fixture.gdb.text, "+");
+    from_line("$0011#c2c+");
     assert_string_equal(fixture.gdb.text, "+$0011#c2");
-    assert_string_equal(fixture.terminal.text, "abc+");
+    assert_string_equal(fixture.terminal.text, "ab\nc+");
+}
+
+static void an_ack_behind_half_a_line_is_told_from_text_by_what_follows(void **state)
+{
+    (void)state;
+    gdb_says("g");
+    from_line("fathom> +");
+    assert_true(splitter_holds(&fixture.splitter));
+    from_line("$0011#c2");
+    assert_string_equal(fixture.gdb.text, "+$0011#c2");
+    assert_string_equal(fixture.terminal.text, "fathom> ");
+    forget_output();
+    gdb_says("g");
+    from_line("prompt> +");
+    splitter_idle(&fixture.splitter);
+    assert_string_equal(fixture.gdb.text, "+");
+    assert_string_equal(fixture.terminal.text, "prompt> ");
+}
+
+static void a_line_of_base64_loses_nothing_while_gdb_waits(void **state)
+{
+    (void)state;
+    gdb_says("g");
+    from_line("~c0017 D6AA+mIE++5w 12345678\n");
+    assert_string_equal(fixture.terminal.text, "~c0017 D6AA+mIE++5w 12345678\n");
+    assert_string_equal(fixture.gdb.text, "");
+    from_line("+$0011#c2");
+    assert_string_equal(fixture.gdb.text, "+$0011#c2");
+}
+
+static void an_answer_implies_the_ack_that_was_taken_for_text(void **state)
+{
+    (void)state;
+    gdb_says("g");
+    from_line("half a +line\n");
+    kernel_says("0011");
+    assert_string_equal(fixture.gdb.text, "+$0011#c2");
 }
 
 static void console_packets_reach_gdb_whole_and_the_terminal_as_text(void **state)
@@ -271,6 +310,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(without_gdb_everything_is_console, start),
+        cmocka_unit_test_setup(an_ack_behind_half_a_line_is_told_from_text_by_what_follows, start),
+        cmocka_unit_test_setup(a_line_of_base64_loses_nothing_while_gdb_waits, start),
+        cmocka_unit_test_setup(an_answer_implies_the_ack_that_was_taken_for_text, start),
         cmocka_unit_test_setup(packets_and_acks_go_to_gdb_and_text_between_them_to_the_terminal,
                                start),
         cmocka_unit_test_setup(console_packets_reach_gdb_whole_and_the_terminal_as_text, start),
