@@ -14,8 +14,9 @@ REPORT_BYTES_MAX = 17280  # 1.5 s at 115200 baud, so 2 s with a CPU that does no
 REBOOTS = ("-action", "reboot=reset")
 MEMORY_STACK = 1
 CPU_STOPPED = 1
-# Registers that tell of the present, not of the moment of the stop.
-MOVING = {"sip", "time", "cycle", "instret", "cntvct_el0", "cr8", "dr6", "dr7"}
+# Registers that tell of the present, not of the moment of the stop. A bit of cntv_ctl_el0 says that
+# the timer's time has come.
+MOVING = {"sip", "time", "cycle", "instret", "cntvct_el0", "cntv_ctl_el0", "cr8", "dr6", "dr7"}
 
 
 def wait_capsule(machine):
