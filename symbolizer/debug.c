@@ -358,19 +358,24 @@ void sym_debug_each_child(struct sym_debug *debug, Dwarf_Die die, sym_debug_fn *
 
 // -- ranges ---------------------------------------------------------------------------------------
 
-static bool read_address(struct sym_debug *debug, Dwarf_Die die, Dwarf_Half name, uint64_t *out)
+bool sym_debug_number(struct sym_debug *debug, Dwarf_Attribute attribute, sym_debug_form_fn *form,
+                      uint64_t *out)
 {
-    Dwarf_Attribute attribute = own_attribute(debug, die, name);
-    Dwarf_Addr address = 0;
+    Dwarf_Unsigned number = 0;
     Dwarf_Error error = NULL;
     if (!attribute)
         return false;
-    int result = dwarf_formaddr(attribute, &address, &error);
+    int result = form(attribute, &number, &error);
     if (result == DW_DLV_ERROR)
         sym_debug_forget(debug, error);
     dwarf_dealloc_attribute(attribute);
-    *out = address;
+    *out = number;
     return result == DW_DLV_OK;
+}
+
+static bool read_address(struct sym_debug *debug, Dwarf_Die die, Dwarf_Half name, uint64_t *out)
+{
+    return sym_debug_number(debug, own_attribute(debug, die, name), dwarf_formaddr, out);
 }
 
 static bool covers_from_to(struct sym_debug *debug, Dwarf_Die die, uint64_t address, bool *known)
@@ -442,17 +447,7 @@ static bool covers_old_list(struct sym_debug *debug, Dwarf_Die die, Dwarf_Off of
 
 static bool read_offset(struct sym_debug *debug, Dwarf_Die die, Dwarf_Half name, uint64_t *out)
 {
-    Dwarf_Attribute attribute = own_attribute(debug, die, name);
-    Dwarf_Off offset = 0;
-    Dwarf_Error error = NULL;
-    if (!attribute)
-        return false;
-    int result = dwarf_global_formref(attribute, &offset, &error);
-    if (result == DW_DLV_ERROR)
-        sym_debug_forget(debug, error);
-    dwarf_dealloc_attribute(attribute);
-    *out = offset;
-    return result == DW_DLV_OK;
+    return sym_debug_number(debug, own_attribute(debug, die, name), dwarf_global_formref, out);
 }
 
 static uint64_t address_at(struct sym_debug *debug, Dwarf_Die die, uint64_t index, bool *right)

@@ -41,6 +41,11 @@ const char *sym_debug_name(struct sym_debug *debug, Dwarf_Die die);
 // A constant; false: there is none.
 bool sym_debug_unsigned(struct sym_debug *debug, Dwarf_Die die, Dwarf_Half name, uint64_t *value);
 bool sym_debug_signed(struct sym_debug *debug, Dwarf_Die die, Dwarf_Half name, int64_t *value);
+// What one of libdwarf's dwarf_form*() reads from an attribute, which is freed. False: it is NULL,
+// or of another form.
+typedef int sym_debug_form_fn(Dwarf_Attribute, Dwarf_Unsigned *, Dwarf_Error *);
+bool sym_debug_number(struct sym_debug *debug, Dwarf_Attribute attribute, sym_debug_form_fn *form,
+                      uint64_t *out);
 bool sym_debug_flag(struct sym_debug *debug, Dwarf_Die die, Dwarf_Half name);
 Dwarf_Half sym_debug_tag(Dwarf_Die die); // 0: it has none
 uint64_t sym_debug_offset(Dwarf_Die die);

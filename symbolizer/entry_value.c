@@ -23,17 +23,7 @@ struct search {
 
 static bool read_address(struct sym_debug *debug, Dwarf_Die die, Dwarf_Half name, uint64_t *out)
 {
-    Dwarf_Attribute attribute = sym_debug_attribute(debug, die, name);
-    Dwarf_Addr address = 0;
-    Dwarf_Error error = NULL;
-    if (!attribute)
-        return false;
-    int result = dwarf_formaddr(attribute, &address, &error);
-    if (result == DW_DLV_ERROR)
-        sym_debug_forget(debug, error);
-    dwarf_dealloc_attribute(attribute);
-    *out = address;
-    return result == DW_DLV_OK;
+    return sym_debug_number(debug, sym_debug_attribute(debug, die, name), dwarf_formaddr, out);
 }
 
 // Whether an attribute is the location "in that register".
