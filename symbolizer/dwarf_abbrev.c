@@ -236,18 +236,6 @@ static void take_step(const struct dw_abbrevs *abbrevs, struct sym_cursor *curso
     case DW_WAY_STRING:
         sym_read_string(cursor);
         break;
-    case DW_WAY_BLOCK1:
-        sym_cursor_skip(cursor, sym_read_u8(cursor));
-        break;
-    case DW_WAY_BLOCK2:
-        sym_cursor_skip(cursor, sym_read_u16(cursor));
-        break;
-    case DW_WAY_BLOCK4:
-        sym_cursor_skip(cursor, sym_read_u32(cursor));
-        break;
-    case DW_WAY_BLOCK:
-        sym_cursor_skip(cursor, sym_read_uleb(cursor));
-        break;
     case DW_WAY_INDIRECT:
         way = dw_form_way((unsigned)sym_read_uleb(cursor), abbrevs->version, abbrevs->address_bytes,
                           abbrevs->offset_bytes, &fixed);
@@ -259,7 +247,7 @@ static void take_step(const struct dw_abbrevs *abbrevs, struct sym_cursor *curso
             take_step(abbrevs, cursor, way); // once at most: `way` is not DW_WAY_INDIRECT
         break;
     default:
-        sym_cursor_fail(cursor);
+        dw_skip_block(cursor, way);
         break;
     }
 }

@@ -135,20 +135,8 @@ bool dw_read_value(const struct dw_file *file, const struct dw_header *header,
     case DW_WAY_STRING:
         value->string = sym_read_string(cursor);
         break;
-    case DW_WAY_BLOCK1:
-        sym_cursor_skip(cursor, sym_read_u8(cursor));
-        break;
-    case DW_WAY_BLOCK2:
-        sym_cursor_skip(cursor, sym_read_u16(cursor));
-        break;
-    case DW_WAY_BLOCK4:
-        sym_cursor_skip(cursor, sym_read_u32(cursor));
-        break;
-    case DW_WAY_BLOCK:
-        sym_cursor_skip(cursor, sym_read_uleb(cursor));
-        break;
     default:
-        sym_cursor_fail(cursor);
+        dw_skip_block(cursor, way);
         break;
     }
     if (cursor->failed)

@@ -10,6 +10,7 @@
 
 #include <pthread.h>
 
+#include "symbolizer/cursor.h"
 #include "symbolizer/dwarf.h"
 #include "symbolizer/dwarf_numbers.h"
 
@@ -72,6 +73,28 @@ enum dw_way {
     DW_WAY_INDIRECT,
     DW_WAY_UNKNOWN,
 };
+
+// Past a value that is a length and so many bytes; one of another kind fails the cursor.
+static inline void dw_skip_block(struct sym_cursor *cursor, enum dw_way way)
+{
+    switch (way) {
+    case DW_WAY_BLOCK1:
+        sym_cursor_skip(cursor, sym_read_u8(cursor));
+        break;
+    case DW_WAY_BLOCK2:
+        sym_cursor_skip(cursor, sym_read_u16(cursor));
+        break;
+    case DW_WAY_BLOCK4:
+        sym_cursor_skip(cursor, sym_read_u32(cursor));
+        break;
+    case DW_WAY_BLOCK:
+        sym_cursor_skip(cursor, sym_read_uleb(cursor));
+        break;
+    default:
+        sym_cursor_fail(cursor);
+        break;
+    }
+}
 
 // What the walk over a unit does with entries of a tag.
 enum dw_action {
