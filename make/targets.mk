@@ -92,7 +92,8 @@ kasan: ## kernels with the address sanitizer
 	$(Q)$(MAKE) --no-print-directory CONFIG=kasan kernel
 .PHONY: kasan
 
-test: test-unit fuzz-smoke kasan ## all tests
+test: test-unit kasan ## all tests
+	$(Q)$(MAKE) --no-print-directory -j2 fuzz-smoke
 	$(Q)$(MAKE) --no-print-directory test-system
 
 # -- lint -----------------------------------------------------------------------------------------

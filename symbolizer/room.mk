@@ -77,3 +77,4 @@ fuzz.report.sources := tests/fuzz/report_fuzz.c tests/unit/sym_fake.c $(symboliz
     base/error.c
 fuzz.report.libs    := $(unit.report_formats.libs)
 fuzz.report.cflags  := $(unit.report_formats.cflags)
+fuzz.report.smoke   := 60

@@ -2,7 +2,8 @@
 # Fuzzing with libFuzzer under the address and undefined behaviour sanitizers. A target NAME is
 # tests/fuzz/NAME_fuzz.c with its seeds in tests/fuzz/corpus/NAME/; what it links is listed here.
 # `make fuzz` runs each for FUZZ_SECONDS and keeps what it finds under $(BUILD)/host/fuzz/;
-# `make fuzz-smoke` replays the seeds and then tries for ten seconds, as a test.
+# `make fuzz-smoke` replays the seeds and then tries for ten seconds or fuzz.NAME.smoke, as a test.
+# That one begins with the same random number each time; `make fuzz` is there to look further.
 FUZZ_SECONDS ?= 60
 
 fuzz.targets += gdbstub
@@ -17,6 +18,7 @@ fuzz.targets += sym_debug
 fuzz.sym_debug.sources := tests/fuzz/sym_debug_fuzz.c symbolizer/lazy.c symbolizer/symbols.c \
     $(symbolizer.elf) $(symbolizer.dwarf) base/error.c
 fuzz.sym_debug.libs := -lzstd -lz
+fuzz.sym_debug.smoke := 60
 
 fuzz.cc = $(CLANG) -std=gnu17 -g -O1 -I. -D_GNU_SOURCE -fno-omit-frame-pointer -Wall -Wextra \
     -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all
@@ -40,9 +42,9 @@ fuzz-run-%: $(BUILD)/host/fuzz/%_fuzz
 	    -artifact_prefix=$(fuzz.dir)/$*- $(fuzz.dir)/corpus/$* tests/fuzz/corpus/$*
 
 fuzz-smoke-%: $(BUILD)/host/fuzz/%_fuzz
-	@mkdir -p $(fuzz.dir)/corpus/$*
+	$(Q)rm -rf $(fuzz.dir)/smoke/$* && mkdir -p $(fuzz.dir)/smoke/$*
 	$(Q)$< -runs=0 tests/fuzz/corpus/$* 2>$(fuzz.dir)/$*-smoke.log || { cat $(fuzz.dir)/$*-smoke.log; exit 1; }
-	$(Q)$< -max_total_time=10 -max_len=4096 -artifact_prefix=$(fuzz.dir)/$*- \
-	    $(fuzz.dir)/corpus/$* tests/fuzz/corpus/$* 2>$(fuzz.dir)/$*-smoke.log \
+	$(Q)$< -seed=1 -max_total_time=$(or $(fuzz.$*.smoke),10) -max_len=4096 -artifact_prefix=$(fuzz.dir)/$*- \
+	    $(fuzz.dir)/smoke/$* tests/fuzz/corpus/$* 2>$(fuzz.dir)/$*-smoke.log \
 	    || { cat $(fuzz.dir)/$*-smoke.log; exit 1; }
 	@tail -1 $(fuzz.dir)/$*-smoke.log
