@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "fathom/address_sort.h"
 #include "fathom/address_text.h"
 #include "fathom/commands.h"
 
@@ -72,8 +73,8 @@ struct session {
     struct sym_result result;
     struct answer *memo;
     struct answer *batch;
-    struct answer **missing; // of the batch
-    size_t batch_count, batch_capacity;
+    struct asked_address *missing, *spare; // of the batch, and room to sort them
+    size_t batch_count, batch_capacity, missing_count;
     struct text answers, output;
 };
 
@@ -91,38 +92,52 @@ static void ask(struct session *session, uint64_t address)
         size_t capacity = session->batch_capacity ? 2 * session->batch_capacity : 64;
         session->batch = reallocarray(session->batch, capacity, sizeof(*session->batch));
         session->missing = reallocarray(session->missing, capacity, sizeof(*session->missing));
-        if (!session->batch || !session->missing)
+        session->spare = reallocarray(session->spare, capacity, sizeof(*session->spare));
+        if (!session->batch || !session->missing || !session->spare)
             abort();
         session->batch_capacity = capacity;
     }
     session->batch[session->batch_count++] = (struct answer){.address = address};
 }
 
-static struct error *look_up(struct session *session, struct answer *to)
+static struct error *look_up(struct session *session, uint64_t address, struct answer *to)
 {
-    struct answer *slot = memo_slot(session, to->address);
-    if (!slot->bytes || slot->address != to->address) {
-        struct sym_place place = {session->base.section, session->base.address + to->address};
+    struct answer *slot = memo_slot(session, address);
+    if (!slot->bytes || slot->address != address) {
+        struct sym_place place = {session->base.section, session->base.address + address};
         struct error *error = NULL;
         session->result.count = 0;
         session->result.symbol.name = NULL;
-        if (to->address < session->limit)
+        if (address < session->limit)
             error = sym_lookup(session->module, place, &session->result);
         if (error)
             return error;
         size_t offset = session->answers.used;
-        address_text(&session->answers, &session->style, to->address, &session->result);
-        *slot = (struct answer){to->address, (uint32_t)offset,
-                                (uint32_t)(session->answers.used - offset)};
+        address_text(&session->answers, &session->style, address, &session->result);
+        *slot =
+            (struct answer){address, (uint32_t)offset, (uint32_t)(session->answers.used - offset)};
     }
     *to = *slot;
     return NULL;
 }
 
-static int by_address(const void *left, const void *right)
+// Slots and answers lie all over memory. Asked for a few rounds before they are needed, they are in
+// the processor's cache by then.
+#define AHEAD 8
+
+static void find_missing(struct session *session)
 {
-    const struct answer *a = *(struct answer *const *)left, *b = *(struct answer *const *)right;
-    return a->address < b->address ? -1 : a->address > b->address;
+    session->missing_count = 0;
+    for (size_t i = 0; i < session->batch_count; i++) {
+        struct answer *wanted = &session->batch[i], *slot = memo_slot(session, wanted->address);
+        if (i + AHEAD < session->batch_count)
+            __builtin_prefetch(memo_slot(session, wanted[AHEAD].address));
+        if (slot->bytes && slot->address == wanted->address)
+            *wanted = *slot;
+        else
+            session->missing[session->missing_count++] =
+                (struct asked_address){wanted->address, (uint32_t)i};
+    }
 }
 
 static struct error *look_up_batch(struct session *session)
@@ -131,19 +146,15 @@ static struct error *look_up_batch(struct session *session)
         memset(session->memo, 0, MEMO_SLOTS * sizeof(*session->memo));
         session->answers.used = 0;
     }
-    size_t missing = 0;
-    for (size_t i = 0; i < session->batch_count; i++) {
-        struct answer *wanted = &session->batch[i], *slot = memo_slot(session, wanted->address);
-        if (slot->bytes && slot->address == wanted->address)
-            *wanted = *slot;
-        else
-            session->missing[missing++] = wanted;
-    }
-    if (missing > 1)
-        qsort(session->missing, missing, sizeof(*session->missing), by_address);
+    find_missing(session);
+    address_sort(session->missing, session->spare, session->missing_count);
     struct error *error = NULL;
-    for (size_t i = 0; i < missing && !error; i++)
-        error = look_up(session, session->missing[i]);
+    for (size_t i = 0; i < session->missing_count && !error; i++) {
+        const struct asked_address *asked = &session->missing[i];
+        if (i + AHEAD < session->missing_count)
+            __builtin_prefetch(memo_slot(session, asked[AHEAD].address));
+        error = look_up(session, asked->address, &session->batch[asked->number]);
+    }
     return error;
 }
 
@@ -169,6 +180,8 @@ static struct error *answer_batch(struct session *session)
     struct error *error = look_up_batch(session);
     for (size_t i = 0; i < session->batch_count && !error; i++) {
         const struct answer *answer = &session->batch[i];
+        if (i + AHEAD < session->batch_count)
+            __builtin_prefetch(session->answers.bytes + answer[AHEAD].offset);
         text_add(&session->output, session->answers.bytes + answer->offset, answer->bytes);
         if (session->output.used > OUTPUT_BYTES)
             error = flush(session);
@@ -292,6 +305,7 @@ static void session_deinit(struct session *session)
     free(session->memo);
     free(session->batch);
     free(session->missing);
+    free(session->spare);
     text_deinit(&session->answers);
     text_deinit(&session->output);
 }
