@@ -17,6 +17,7 @@ struct span {
     uint64_t low, high;
     uint64_t reach; // the highest `high` up to here
     uint32_t what;
+    uint32_t end; // of functions: behind the last call inlined into it
 };
 
 struct spans {
@@ -105,26 +106,51 @@ static void sort_spans(struct spans *spans)
     }
 }
 
-static bool make_spans(struct kept_unit *kept)
+// Where the calls inlined into each function end. Methods of a local class stand among them, with
+// calls of their own. NULL: no memory.
+static uint32_t *function_ends(const struct sym_unit *unit)
+{
+    uint32_t *ends = calloc(2 * unit->scope_count + 1, sizeof(*ends));
+    if (!ends)
+        return NULL;
+    uint32_t *functions = ends + unit->scope_count; // that each scope is in
+    for (size_t i = 0; i < unit->scope_count; i++) {
+        uint32_t parent = unit->scopes[i].parent; // stands before it
+        functions[i] = parent == SYM_NONE ? (uint32_t)i : functions[parent];
+        ends[functions[i]] = (uint32_t)i + 1;
+    }
+    return ends;
+}
+
+static bool make_function_spans(struct kept_unit *kept)
 {
     const struct sym_unit *unit = &kept->unit;
     size_t ranges = 0;
     for (size_t i = 0; i < unit->scope_count; i++)
         ranges += unit->scopes[i].parent == SYM_NONE ? unit->scopes[i].range_count : 0;
     kept->functions.rows = calloc(ranges + 1, sizeof(struct span));
-    kept->sequences.rows = calloc(unit->sequence_count + 1, sizeof(struct span));
-    if (!kept->functions.rows || !kept->sequences.rows)
-        return false;
-    for (size_t i = 0; i < unit->scope_count; i++) {
+    uint32_t *ends = function_ends(unit);
+    for (size_t i = 0; kept->functions.rows && ends && i < unit->scope_count; i++) {
         const struct sym_scope *scope = &unit->scopes[i];
         const struct sym_range *range = &unit->scope_ranges[scope->first_range];
         for (uint32_t j = 0; scope->parent == SYM_NONE && j < scope->range_count; j++, range++)
             kept->functions.rows[kept->functions.count++] =
-                (struct span){range->low, range->high, 0, (uint32_t)i};
+                (struct span){range->low, range->high, 0, (uint32_t)i, ends[i]};
     }
+    bool made = kept->functions.rows && ends;
+    free(ends);
+    return made;
+}
+
+static bool make_spans(struct kept_unit *kept)
+{
+    const struct sym_unit *unit = &kept->unit;
+    kept->sequences.rows = calloc(unit->sequence_count + 1, sizeof(struct span));
+    if (!kept->sequences.rows || !make_function_spans(kept))
+        return false;
     for (size_t i = 0; i < unit->sequence_count; i++)
-        kept->sequences.rows[kept->sequences.count++] =
-            (struct span){unit->sequences[i].low, unit->sequences[i].high, 0, (uint32_t)i};
+        kept->sequences.rows[kept->sequences.count++] = (struct span){
+            .low = unit->sequences[i].low, .high = unit->sequences[i].high, .what = (uint32_t)i};
     sort_spans(&kept->functions);
     sort_spans(&kept->sequences);
     kept->bytes = unit->scope_count * sizeof(*unit->scopes) +
@@ -234,10 +260,8 @@ static uint32_t find_scope(const struct kept_unit *kept, uint64_t address)
     if (!span)
         return SYM_NONE;
     uint32_t innermost = span->what;
-    for (size_t i = innermost + 1; i < unit->scope_count; i++) {
+    for (size_t i = innermost + 1; i < span->end; i++) {
         const struct sym_scope *scope = &unit->scopes[i];
-        if (scope->parent == SYM_NONE)
-            break;
         if (scope->parent == innermost && scope_has(unit, scope, address))
             innermost = (uint32_t)i;
     }
