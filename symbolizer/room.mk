@@ -53,12 +53,12 @@ unit.sym_capsule.sources := tests/unit/sym_capsule_test.c tests/unit/capsule_wri
 unit.sym_capsule.libs := -llz4 -lzstd -lz
 
 # Panic texts: reading, looking up, writing.
-symbolizer.report := $(addprefix symbolizer/report/,arena.c cursor.c disassembly.c format.c \
+symbolizer.report := $(addprefix symbolizer/report/,arena.c capstone.c cursor.c disassembly.c format.c \
     format_fathom.c format_freebsd.c format_linux.c format_redox.c format_zircon.c images.c \
     line.c reader.c riscv_disassembly.c source.c title.c write_html.c write_json.c write_text.c \
     writers.c)
 host.sources += $(symbolizer.report)
-host.libs    += -lcapstone -ljansson -lnettle
+host.libs    += -ljansson -lnettle
 
 unit.tests += report_line report_formats report_places
 unit.report_line.sources    := tests/unit/report_line_test.c \
@@ -67,7 +67,7 @@ unit.report_formats.sources := tests/unit/report_formats_test.c tests/unit/sym_f
     $(symbolizer.report) base/error.c
 unit.report_places.sources  := tests/unit/report_places_test.c tests/unit/sym_fake.c \
     $(symbolizer.report) base/error.c
-unit.report_formats.libs    := -lcapstone -ljansson -lnettle
+unit.report_formats.libs    := -ljansson -lnettle
 unit.report_places.libs     := $(unit.report_formats.libs)
 unit.report_formats.cflags  := -DFATHOM_VERSION='"test"'
 unit.report_places.cflags   := $(unit.report_formats.cflags)

@@ -8,11 +8,12 @@
 // falls exactly on the faulting instruction.
 #include "symbolizer/report/disassembly.h"
 
-#include <capstone/capstone.h>
 #include <elf.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "symbolizer/report/capstone.h"
 
 #define BEFORE         6  // instructions shown before the faulting one
 #define AFTER          4  // and behind it
@@ -24,7 +25,8 @@
 
 struct decoder {
     uint16_t machine;
-    csh handle; // 0: the machine is not capstone's
+    const struct report_capstone *capstone; // NULL: the machine is not capstone's
+    csh handle;
     cs_insn *scratch;
 };
 
@@ -42,14 +44,18 @@ static bool decoder_init(struct decoder *decoder, uint16_t machine)
     *decoder = (struct decoder){.machine = machine};
     if (machine == EM_RISCV)
         return true;
+    const struct report_capstone *capstone = report_capstone();
+    if (!capstone)
+        return false;
     for (size_t i = 0; i < sizeof(machines) / sizeof(*machines); i++) {
         if (machines[i].machine != machine)
             continue;
-        if (cs_open(machines[i].arch, machines[i].mode, &decoder->handle) != CS_ERR_OK)
+        if (capstone->open(machines[i].arch, machines[i].mode, &decoder->handle) != CS_ERR_OK)
             return false;
+        decoder->capstone = capstone;
         if (machine == EM_X86_64) // as gdb and objdump write it
-            cs_option(decoder->handle, CS_OPT_SYNTAX, CS_OPT_SYNTAX_ATT);
-        decoder->scratch = cs_malloc(decoder->handle);
+            capstone->option(decoder->handle, CS_OPT_SYNTAX, CS_OPT_SYNTAX_ATT);
+        decoder->scratch = capstone->alloc(decoder->handle);
         return decoder->scratch != NULL;
     }
     return false;
@@ -58,9 +64,9 @@ static bool decoder_init(struct decoder *decoder, uint16_t machine)
 static void decoder_deinit(struct decoder *decoder)
 {
     if (decoder->scratch)
-        cs_free(decoder->scratch, 1);
-    if (decoder->handle)
-        cs_close(&decoder->handle);
+        decoder->capstone->free(decoder->scratch, 1);
+    if (decoder->capstone)
+        decoder->capstone->close(&decoder->handle);
 }
 
 // What is no instruction is as long as the machine's shortest.
@@ -76,7 +82,7 @@ static size_t decode(struct decoder *decoder, const uint8_t *bytes, size_t lengt
         return report_riscv_disassemble(bytes, length, address, to, size);
     const uint8_t *at = bytes;
     size_t left = length;
-    if (cs_disasm_iter(decoder->handle, &at, &left, &address, decoder->scratch)) {
+    if (decoder->capstone->next(decoder->handle, &at, &left, &address, decoder->scratch)) {
         const cs_insn *read = decoder->scratch;
         snprintf(to, size, *read->op_str ? "%-8.30s %.110s" : "%.30s%.0s", read->mnemonic,
                  read->op_str);

@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "symbolizer/report/capstone.h"
 #include "symbolizer/report/format.h"
 
 void report_show_deinit(struct report_show *show)
@@ -90,5 +91,7 @@ const char *report_remark(struct report_arena *arena, const struct report *repor
         remarks[count++] = "warning: the end of this report is missing";
     else if (report->corrupted && report->contradictions <= 2)
         remarks[count++] = "warning: parts of this report are damaged or contradict each other";
+    if (report_capstone_missing())
+        remarks[count++] = "warning: " REPORT_CAPSTONE " is missing: no instructions are shown";
     return index < count ? remarks[index] : NULL;
 }

@@ -187,3 +187,20 @@ def test_what_cannot_be_done_is_said_in_a_line(words, status, text):
     assert result.returncode == status
     assert text in result.stderr
     assert result.stderr.count("\n") == 1
+
+
+def test_a_missing_disassembler_is_said_and_the_rest_is_shown(tmp_path):
+    """A library of its name without its functions stands in for one that is not installed."""
+    log = LOGS / "linux-x86_64-null.log"
+    whole = decode(log)
+    name = next(word for word in subprocess.run(
+        ["strings", FATHOM], capture_output=True, text=True, check=True).stdout.split()
+        if word.startswith("libcapstone.so."))
+    subprocess.run(["gcc", "-shared", "-o", tmp_path / name, "-x", "c", "/dev/null"], check=True)
+    result = subprocess.run([FATHOM, "decode", "--no-index", log], capture_output=True, text=True,
+                            timeout=DECODE_SECONDS, check=True,
+                            env={**os.environ, "LD_LIBRARY_PATH": str(tmp_path)})
+    assert f"warning: {name} is missing" in result.stdout
+    assert "warning" not in whole
+    rest = [line for line in result.stdout.splitlines() if "is missing" not in line]
+    assert set(rest) < set(whole.splitlines())
