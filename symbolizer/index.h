@@ -40,6 +40,8 @@ struct error *sym_index_lookup(struct sym_index *index, struct sym_place place,
 void sym_index_find(const struct sym_index *index, const char *name, sym_symbol_fn *fn,
                     void *argument);
 void sym_index_each_symbol(const struct sym_index *index, sym_symbol_fn *fn, void *argument);
+// One more than the largest number of a section in it.
+unsigned sym_index_section_count(const struct sym_index *index);
 unsigned sym_index_section(const struct sym_index *index, const char *name);
 bool sym_index_section_place(const struct sym_index *index, const char *name,
                              struct sym_place *start, uint64_t *bytes);

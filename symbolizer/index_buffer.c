@@ -137,7 +137,7 @@ static uint32_t string_by_bytes(struct index_strings *strings, const char *strin
 
 uint32_t index_string(struct index_strings *strings, const char *string)
 {
-    if (!string || !*string || !strings->recent)
+    if (!string || !strings->recent)
         return 0;
     uint64_t hash = index_mix(0, (uintptr_t)string);
     struct index_recent *recent = &strings->recent[(hash >> 32) % RECENT_COUNT];

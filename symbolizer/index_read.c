@@ -671,6 +671,17 @@ static const struct index_section *named(const struct sym_index *index, const ch
     return NULL;
 }
 
+unsigned sym_index_section_count(const struct sym_index *index)
+{
+    size_t count;
+    const struct index_section *all = sections(index, &count);
+    unsigned largest = 0;
+    for (size_t i = 0; i < count; i++)
+        if (le32toh(all[i].number) > largest)
+            largest = le32toh(all[i].number);
+    return largest + 1;
+}
+
 unsigned sym_index_section(const struct sym_index *index, const char *name)
 {
     const struct index_section *section = named(index, name);

@@ -269,8 +269,8 @@ static struct error *look_up(struct sym_module *module, uint64_t address, struct
     return error ? error : find_symbol(module, address, result);
 }
 
-struct error *sym_lookup(struct sym_module *module, struct sym_place place,
-                         struct sym_result *result)
+static struct error *look_up_place(struct sym_module *module, struct sym_place place,
+                                   struct sym_result *result)
 {
     if (module->index)
         return sym_index_lookup(module->index, place, result);
@@ -279,6 +279,29 @@ struct error *sym_lookup(struct sym_module *module, struct sym_place place,
     if (!sym_elf_linear(module->elf, place, &address))
         return NULL;
     return look_up(module, address, result);
+}
+
+// The first section that has code at the offset, as in binutils.
+static struct error *look_up_offset(struct sym_module *module, uint64_t offset,
+                                    struct sym_result *result)
+{
+    unsigned count =
+        module->elf ? (unsigned)module->elf->section_count : sym_index_section_count(module->index);
+    for (unsigned section = 1; section < count; section++) {
+        struct sym_place place = {section, offset};
+        struct error *error = look_up_place(module, place, result);
+        if (error || result->count || (result->symbol.name && !result->symbol.object))
+            return error;
+    }
+    return NULL;
+}
+
+struct error *sym_lookup(struct sym_module *module, struct sym_place place,
+                         struct sym_result *result)
+{
+    if (module->info.relocatable && !place.section)
+        return look_up_offset(module, place.address, result);
+    return look_up_place(module, place, result);
 }
 
 void sym_result_deinit(struct sym_result *result)

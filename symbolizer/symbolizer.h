@@ -32,7 +32,8 @@ struct sym_module_info {
 
 // Where an address lies. In a file that is not relocatable `section` is 0 and `address` is the
 // virtual address the file was linked for; in one that is, `section` is an ELF section's number and
-// `address` the offset in it.
+// `address` the offset in it. An offset without a section is looked up in the first that has code
+// there.
 struct sym_place {
     unsigned section;
     uint64_t address;
