@@ -4,21 +4,28 @@
 // them. What was asked before is answered from a memo, since addresses of traces repeat.
 #include <elf.h>
 #include <errno.h>
+#include <libiberty/libiberty.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "fathom/address_sort.h"
 #include "fathom/address_text.h"
+#include "fathom/address_word.h"
 #include "fathom/commands.h"
 
 struct addr2line_options {
     const char *file, *index_file, *index, *section, *target, *demangle;
     struct option_list folders;
-    bool addresses, functions, inlines, basenames, pretty, json;
+    bool addresses, functions, inlines, basenames, pretty, json, version;
+    bool limit, no_limit; // of the demangler's recursion, which has one of its own
 };
 
 static const char *const index_uses[] = {"auto", "always", "never", NULL};
+// binutils' names; names tell by themselves which one they need.
+static const char *const styles[] = {"auto", "none", "gnu-v3", "rust", "gnu",
+                                     "java", "gnat", "dlang",  NULL};
 
 #define AT(member) offsetof(struct addr2line_options, member)
 static const struct option_row rows[] = {
@@ -28,7 +35,7 @@ static const struct option_row rows[] = {
     {"inlines", 'i', OPTION_FLAG, AT(inlines), NULL, "print the callers of inlined functions", 0, 0,
      NULL},
     {"demangle", 'C', OPTION_OPTIONAL, AT(demangle), "STYLE",
-     "print readable names of C++ and Rust; the style is recognised", 0, 0, NULL},
+     "print readable names of C++ and Rust; the style is recognised, but for 'none'", 0, 0, styles},
     {"pretty-print", 'p', OPTION_FLAG, AT(pretty), NULL, "print each frame on one line", 0, 0,
      NULL},
     {"basenames", 's', OPTION_FLAG, AT(basenames), NULL, "print files without their folders", 0, 0,
@@ -38,6 +45,10 @@ static const struct option_row rows[] = {
      "addresses are offsets in this section, needed for object files and modules", 0, 0, NULL},
     {"target", 'b', OPTION_STRING, AT(target), "FORMAT",
      "accepted as binutils does, and not needed", 0, 0, NULL},
+    {"recurse-limit", 'R', OPTION_FLAG, AT(limit), NULL, "accepted as binutils does", 0, 0, NULL},
+    {"no-recurse-limit", 'r', OPTION_FLAG, AT(no_limit), NULL, "accepted as binutils does", 0, 0,
+     NULL},
+    {"version", 'v', OPTION_FLAG, AT(version), NULL, "print the version and exit", 0, 0, NULL},
     {"json", 0, OPTION_FLAG, AT(json), NULL, "print one JSON object a line for each address", 0, 0,
      NULL},
     {"index", 0, OPTION_STRING, AT(index), "WHEN",
@@ -84,8 +95,9 @@ static struct answer *memo_slot(struct session *session, uint64_t address)
     return &session->memo[hash >> 48];
 }
 
-static void ask(struct session *session, uint64_t address)
+static void ask(struct session *session, const char *word)
 {
+    uint64_t address = address_word(session->module, word);
     if (session->style.address_bytes == 4)
         address &= UINT32_MAX;
     if (session->batch_count == session->batch_capacity) {
@@ -192,13 +204,6 @@ static struct error *answer_batch(struct session *session)
 
 // -- input ----------------------------------------------------------------------------------------
 
-// As binutils reads an address: hexadecimal with or without 0x, and anything else is 0.
-static uint64_t address_of(const char *word)
-{
-    word += strspn(word, " \t");
-    return *word == '-' ? 0 : strtoull(word, NULL, 16);
-}
-
 struct input {
     char bytes[BATCH_BYTES + 1];
     size_t used;
@@ -212,7 +217,7 @@ static void take_lines(struct session *session, struct input *input)
     for (; (newline = memchr(at, '\n', (size_t)(end - at))); at = newline + 1) {
         *newline = 0;
         if (!input->skipping)
-            ask(session, address_of(at));
+            ask(session, at);
         input->skipping = false;
     }
     input->used = (size_t)(end - at);
@@ -222,7 +227,7 @@ static void take_lines(struct session *session, struct input *input)
     // One line fills it all: its start says what the address is.
     input->bytes[input->used] = 0;
     if (!input->skipping)
-        ask(session, address_of(input->bytes));
+        ask(session, input->bytes);
     input->used = 0;
     input->skipping = true;
 }
@@ -251,7 +256,7 @@ static struct error *answer_stream(struct session *session)
     }
     if (!error && input->used && !input->skipping) { // a last line without an end
         input->bytes[input->used] = 0;
-        ask(session, address_of(input->bytes));
+        ask(session, input->bytes);
         error = answer_batch(session);
     }
     free(input);
@@ -294,7 +299,7 @@ static struct error *answer_all(struct session *session, char **operands)
     if (!*operands)
         return answer_stream(session);
     for (; *operands; operands++)
-        ask(session, address_of(*operands));
+        ask(session, *operands);
     return answer_batch(session);
 }
 
@@ -310,36 +315,46 @@ static void session_deinit(struct session *session)
     text_deinit(&session->output);
 }
 
+static struct error *answer(const struct addr2line_options *options, char **operands)
+{
+    bool plain = !options->demangle || !strcmp(options->demangle, "none");
+    struct session session = {
+        .style = {.addresses = options->addresses,
+                  .functions = options->functions,
+                  .inlines = options->inlines,
+                  .basenames = options->basenames,
+                  .pretty = options->pretty,
+                  .demangle = !plain,
+                  .json = options->json},
+        .limit = UINT64_MAX,
+        .memo = calloc(MEMO_SLOTS, sizeof(struct answer)),
+    };
+    if (!session.memo)
+        abort();
+    struct error *error = open_module(options, &session);
+    if (!error)
+        error = answer_all(&session, operands);
+    session_deinit(&session);
+    return error;
+}
+
 static struct error *addr2line_run(int argc, char **argv, enum exit_status *status)
 {
     (void)status;
     struct addr2line_options options = {.file = "a.out", .index = "auto"};
     int operands;
     bool helped;
+    char **given = argv;
+    expandargv(&argc, &argv); // "@FILE" stands for the words in the file
     struct error *error =
         options_parse(&command_addr2line, argc, argv, &options, &operands, &helped);
-    if (error || helped) {
-        option_list_deinit(&options.folders);
-        return error;
-    }
-    struct session session = {
-        .style = {.addresses = options.addresses,
-                  .functions = options.functions,
-                  .inlines = options.inlines,
-                  .basenames = options.basenames,
-                  .pretty = options.pretty,
-                  .demangle = options.demangle,
-                  .json = options.json},
-        .limit = UINT64_MAX,
-        .memo = calloc(MEMO_SLOTS, sizeof(struct answer)),
-    };
-    if (!session.memo)
-        abort();
-    error = open_module(&options, &session);
-    if (!error)
-        error = answer_all(&session, argv + operands);
-    session_deinit(&session);
+    if (!error && !helped && options.version)
+        puts("fathom addr2line " FATHOM_VERSION);
+    else if (!error && !helped)
+        error = answer(&options, argv + operands);
     option_list_deinit(&options.folders);
+    if (argv != given)
+        freeargv(argv);
     return error;
 }
 

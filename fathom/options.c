@@ -131,8 +131,8 @@ static struct error *set_value(const struct option_row *row, const char *text, v
     case OPTION_STRING:
         return set_string(row, text, value);
     case OPTION_OPTIONAL:
-        *(const char **)value = text ? text : "";
-        return NULL;
+        *(const char **)value = "";
+        return text ? set_string(row, text, value) : NULL;
     case OPTION_NUMBER:
         return set_number(row, text, value);
     case OPTION_LIST:

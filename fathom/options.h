@@ -32,7 +32,7 @@ struct option_row {
     const char *argument; // the word that stands for the value: "PORT"; NULL for a flag
     const char *help;     // one sentence without a capital and a full stop
     unsigned low, high;
-    const char *const *choices; // for a string: the values allowed, NULL-terminated; or NULL
+    const char *const *choices; // for strings: the values allowed, NULL-terminated; or NULL
 };
 
 struct command {

@@ -2,7 +2,7 @@
 # The fathom command, on the host.
 fathom.includes := fathom base symbolizer
 
-host.sources += $(addprefix fathom/,main.c addr2line.c address_sort.c address_text.c decode.c postmortem.c gdb.c index.c machine.c \
+host.sources += $(addprefix fathom/,main.c addr2line.c address_sort.c address_text.c address_word.c decode.c postmortem.c gdb.c index.c machine.c \
     options.c relay.c run.c splitter.c terminal.c verdict.c)
 
 unit.tests += fathom_splitter fathom_verdict fathom_options fathom_address_sort

@@ -149,6 +149,116 @@ def test_addresses_come_in_every_form(folder):
                "--demangle=auto") == run("addr2line", operands[0], "-e", elf, "-fC")
 
 
+SYMBOLS = """main
+main+4
+\t main+0x1c
+main+010
+main +4
+main+ 4
+main+zz
+main+-4
+main 4
+face
+face+3
+facez
+face 3
+_start+1
+nosuch
+nosuch+5
+-main
+0xface+1
+"""
+
+
+@pytest.mark.parametrize("index", ["never", "always"])
+def test_symbols_with_and_without_an_offset_are_addresses(index, folder):
+    (folder / "face.c").write_text("int table[4];\n"
+                                   "int face(int x)\n{\n    return x + table[1];\n}\n")
+    elf = build(folder, PROGRAMS["gcc-dwarf5"], folder / "face.c")
+    for questions in (SYMBOLS, SYMBOLS.replace("\n", "\r\n")):
+        theirs = run("addr2line", "-fae", elf, stdin=questions)
+        assert fathom(elf, "-fa", questions, "--index", index) == theirs
+    # binutils knows the lines of variables, too, which are no code: difference 12 of the page.
+    theirs = run("addr2line", "-a", "-e", elf, "table", "table+8").splitlines()[::2]
+    assert run(FATHOM, "addr2line", "-a", "-e", elf, "table", "table+8").splitlines()[::2] == theirs
+
+
+def test_readable_names_are_addresses(folder):
+    run("g++", "-g", SOURCES / "prog.cc", "-o", folder / "prog")
+    words = ["-fC", "-e", folder / "prog", "outer::square::area(int)+8", "outer::square::area"]
+    theirs = run("addr2line", *words)
+    assert theirs.startswith("outer::square::area(int)\n")
+    assert run(FATHOM, "addr2line", *words) == theirs
+
+
+def test_words_come_from_a_file(folder):
+    elf = build(folder, PROGRAMS["gcc-dwarf5"])
+    (folder / "words").write_text(f"-a -f\n-p --exe '{elf}' main 1129\n")
+    words = [f"@{folder / 'words'}", "main+4"]
+    assert run(FATHOM, "addr2line", *words) == run("addr2line", *words)
+
+
+def test_every_option_of_binutils_is_taken(folder):
+    elf = build(folder, PROGRAMS["gcc-dwarf5"])
+    for words in (["--functions", "--inlines", "--pretty-print", "--basenames", "--addresses"],
+                  ["--section=.text", "--target=elf64-x86-64"], ["-b", "anything", "-R"],
+                  ["--recurse-limit"], ["--no-recurse-limit", "--demangle"], ["-r", "-C"],
+                  ["--demangle=none"], ["--demangle=gnu-v3", "--func"]):
+        words += [f"--exe={elf}", "main", "30"]
+        theirs = [word for word in words if word not in ("-b", "anything")]
+        assert run(FATHOM, "addr2line", *words) == run("addr2line", *theirs)
+    assert run(FATHOM, "addr2line", "--version").startswith("fathom addr2line ")
+    assert run(FATHOM, "addr2line", "-v") == run(FATHOM, "addr2line", "--version")
+
+
+@pytest.mark.parametrize("index", ["never", "always"])
+def test_an_object_file_is_asked_without_a_section(index, folder):
+    for source in SOURCES.iterdir():
+        shutil.copy(source, folder)
+    run("gcc", "-g", "-O2", "-c", "-ffunction-sections", folder / "prog.c", "-o",
+        folder / "prog.o")
+    offsets = "".join(f"{i:x}\n" for i in range(1, 0x100))  # at 0 there is a variable, too
+    theirs = run("addr2line", "-fpe", folder / "prog.o", stdin=offsets)
+    assert theirs.count("prog.c:") > 20
+    assert fathom(folder / "prog.o", "-fp", offsets, "--index", index) == theirs
+
+
+@pytest.mark.parametrize("index", ["never", "always"])
+def test_calls_inlined_beside_a_local_class(index, folder):
+    """The methods of the class stand among the calls in the debug information."""
+    (folder / "guard.cc").write_text("""
+volatile int sink;
+inline __attribute__((always_inline)) int before(int x) { sink = x; return x; }
+inline __attribute__((always_inline)) int behind(int x) { sink = x; return x + 1; }
+int work(int x)
+{
+    struct guard {
+        int v;
+        __attribute__((noinline)) guard(int a) : v(before(a)) { sink = a; }
+        __attribute__((noinline)) ~guard() { sink = v; }
+    } local(before(x));
+    return behind(x) + local.v;
+}
+int main(int argc, char **) { return work(argc); }
+""")
+    run("g++", "-gdwarf-4", folder / "guard.cc", "-o", folder / "guard")
+    theirs = run("addr2line", "-fie", folder / "guard", stdin=code(folder / "guard"))
+    assert re.search(r"\n_Z6behindi\n.*\n_Z4worki\n", theirs)
+    assert fathom(folder / "guard", "-fi", code(folder / "guard"), "--index", index) == theirs
+
+
+@pytest.mark.parametrize("index", ["never", "always"])
+def test_symbols_of_a_file_without_a_name(index, folder):
+    """So the linker marks its own symbols in a shared library."""
+    for source in SOURCES.iterdir():
+        shutil.copy(source, folder)
+    run("clang-14", "-g", "-fPIC", "-shared", folder / "second.c", "-o", folder / "second.so")
+    addresses = code(folder / "second.so")
+    theirs = run("addr2line", "-fpe", folder / "second.so", stdin=addresses)
+    assert " at :?" in theirs
+    assert fathom(folder / "second.so", "-fp", addresses, "--index", index) == theirs
+
+
 def test_offsets_in_sections(folder):
     elf = build(folder, PROGRAMS["gcc-dwarf5"])
     offsets = "".join(f"{i:x}\n" for i in range(0, 0x300))
