@@ -20,6 +20,7 @@ enum {
     DATA_OVERRUN = 1 << 11,
     FLAGS_RECEIVE_EMPTY = 1 << 4,
     FLAGS_TRANSMIT_FULL = 1 << 5,
+    FLAGS_TRANSMIT_EMPTY = 1 << 7,
     LINE_FIFO = 1 << 4,
     LINE_8_BITS = 3 << 5,
     CONTROL_ENABLE = 1 << 0,
@@ -32,6 +33,7 @@ enum {
 };
 
 #define BAUD           115200
+#define FIFO_BYTES     16      // the shortest there has been; r1p5 has 32
 #define WAIT_POLLS_MAX 1000000 // a full FIFO has room after 87 us; a dead device costs this once
 
 static volatile uint32_t *pl011_at(const struct uart *uart, enum pl011_register reg)
@@ -80,13 +82,28 @@ static size_t pl011_read(struct uart *uart, uint8_t *to, size_t size, unsigned *
     return count;
 }
 
+// How many bytes can be sent without asking again; 0: the FIFO did not move for WAIT_POLLS_MAX
+// looks.
+static size_t transmit_room(struct uart *uart)
+{
+    for (unsigned polls = 0; polls < WAIT_POLLS_MAX; polls++) {
+        uint32_t flags = *pl011_at(uart, PL_FLAGS);
+        if (flags & FLAGS_TRANSMIT_EMPTY)
+            return FIFO_BYTES;
+        if (!(flags & FLAGS_TRANSMIT_FULL))
+            return 1;
+    }
+    return 0;
+}
+
 static void pl011_write(struct uart *uart, const uint8_t *from, size_t length)
 {
-    for (; length > 0; length--) {
-        for (unsigned polls = 0; *pl011_at(uart, PL_FLAGS) & FLAGS_TRANSMIT_FULL; polls++)
-            if (polls == WAIT_POLLS_MAX)
-                return;
-        *pl011_at(uart, PL_DATA) = *from++;
+    while (length > 0) {
+        size_t room = transmit_room(uart);
+        if (room == 0)
+            return;
+        for (; room > 0 && length > 0; room--, length--)
+            *pl011_at(uart, PL_DATA) = *from++;
     }
 }
 
