@@ -2,11 +2,11 @@
 // See address_text.h.
 #include "fathom/address_text.h"
 
-#include <inttypes.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "symbolizer/report/line.h"
 
 // -- text -----------------------------------------------------------------------------------------
 
@@ -152,19 +152,24 @@ static void put_binutils(struct text *text, const struct address_style *style, u
 
 // -- JSON -----------------------------------------------------------------------------------------
 
+// Names from a file need not be UTF-8, which JSON has to be: other bytes become U+FFFD.
 static void put_json_string(struct text *text, const char *string)
 {
     put(text, "\"");
-    for (; *string; string++) {
+    for (const char *end = string + strlen(string); string < end;) {
         unsigned char byte = (unsigned char)*string;
+        size_t bytes = report_utf8_length(string, (size_t)(end - string));
         if (byte == '"' || byte == '\\') {
             text_add(text, (char[]){'\\', (char)byte}, 2);
-        } else if (byte < 0x20) {
+        } else if (bytes) {
+            text_add(text, string, bytes);
+        } else if (byte < 0x80) {
             char escape[7];
             text_add(text, escape, (size_t)snprintf(escape, sizeof(escape), "\\u%04x", byte));
         } else {
-            text_add(text, string, 1);
+            put(text, "\\ufffd");
         }
+        string += bytes ? bytes : 1;
     }
     put(text, "\"");
 }

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "fathom/commands.h"
@@ -143,6 +144,15 @@ static struct error *index_one(const struct index_options *options, const char *
     return error;
 }
 
+// The index takes the place of what is there: a device must not lose its own.
+static struct error *check_output(const char *path)
+{
+    struct stat status;
+    if (stat(path, &status) == 0 && !S_ISREG(status.st_mode))
+        return error_make(EXIT_USAGE, "-o %s: is there and is not a file", path);
+    return NULL;
+}
+
 static struct error *index_run(int argc, char **argv, enum exit_status *status)
 {
     (void)status;
@@ -154,6 +164,8 @@ static struct error *index_run(int argc, char **argv, enum exit_status *status)
         error = error_make(EXIT_USAGE, "which ELF file? 'fathom index --help' tells more");
     if (!error && !helped && options.output && argc - operands > 1)
         error = error_make(EXIT_USAGE, "-o takes one ELF file, not %d", argc - operands);
+    if (!error && !helped && options.output)
+        error = check_output(options.output);
     for (int i = operands; !error && !helped && i < argc; i++)
         error = index_one(&options, argv[i]);
     option_list_deinit(&options.folders);

@@ -37,10 +37,12 @@ static size_t escape_length(const char *at, size_t left)
     return final < left && at[final] >= 0x30 && at[final] <= 0x7e ? final + 1 : final;
 }
 
-// The length of a well-formed UTF-8 sequence of a printable character (Unicode 15, table 3-7), or
-// 0.
-static size_t utf8_length(const unsigned char *at, size_t left)
+// Unicode 15, table 3-7, without the controls.
+size_t report_utf8_length(const char *text, size_t left)
 {
+    const unsigned char *at = (const unsigned char *)text;
+    if (left && at[0] < 0x80)
+        return at[0] >= 0x20 && at[0] < 0x7f;
     static const struct {
         unsigned char first, last, low, high; // of the first byte, and what the second may be
         size_t length;
@@ -50,7 +52,7 @@ static size_t utf8_length(const unsigned char *at, size_t left)
         {0xed, 0xed, 0x80, 0x9f, 3}, {0xee, 0xef, 0x80, 0xbf, 3}, {0xf0, 0xf0, 0x90, 0xbf, 4},
         {0xf1, 0xf3, 0x80, 0xbf, 4}, {0xf4, 0xf4, 0x80, 0x8f, 4},
     };
-    for (size_t i = 0; i < sizeof(forms) / sizeof(*forms); i++) {
+    for (size_t i = 0; left && i < sizeof(forms) / sizeof(*forms); i++) {
         if (at[0] < forms[i].first || at[0] > forms[i].last)
             continue;
         if (left < forms[i].length || at[1] < forms[i].low || at[1] > forms[i].high)
@@ -84,9 +86,7 @@ char *report_printable(struct report_arena *arena, const char *bytes, size_t len
             i += escape_length(bytes + i, length - i);
             continue;
         }
-        size_t whole = *at == '\t' || (*at >= 0x20 && *at < 0x7f) ? 1 : 0;
-        if (*at >= 0x80)
-            whole = utf8_length(at, length - i);
+        size_t whole = *at == '\t' ? 1 : report_utf8_length(bytes + i, length - i);
         if (whole && !is_direction(at, whole)) {
             memcpy(to, at, whole);
             to += whole;

@@ -39,3 +39,5 @@ struct report_line *report_line_make(struct report_arena *arena, const char *byt
 // Printable UTF-8 from anything, as above. *damaged is set where something had to be changed; NULL:
 // nobody wants to know.
 char *report_printable(struct report_arena *arena, const char *bytes, size_t length, bool *damaged);
+// How many bytes at `at` are one printable character in well-formed UTF-8; 0: they are none.
+size_t report_utf8_length(const char *at, size_t left);
