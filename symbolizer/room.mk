@@ -3,16 +3,16 @@
 symbolizer.includes := symbolizer base gdbstub kdebug/format
 
 symbolizer.elf := symbolizer/elf.c symbolizer/elf_contents.c
-symbolizer.dwarf := $(addprefix symbolizer/dwarf,.c _file.c _form.c _abbrev.c _entry.c _scopes.c \
-    _line.c _split.c _at.c)
+symbolizer.dwarf := $(addprefix symbolizer/dwarf,.c _file.c _form.c _abbrev.c _entry.c _lists.c \
+    _scopes.c _line.c _split.c _types.c _at.c)
 host.sources += $(symbolizer.elf) $(symbolizer.dwarf)
 host.libs    += -lzstd -lz
 
 # Symbol tables, and what reads an index.
 symbolizer.symbols := $(addprefix symbolizer/,symbols.c demangle.c)
 symbolizer.find    := symbolizer/find_debug.c
-symbolizer.index   := $(addprefix symbolizer/,index_read.c index_pack.c index_buffer.c index_build.c \
-    index_segments.c index_write.c index_cache.c unit_reader.c file_write.c)
+symbolizer.index   := $(addprefix symbolizer/,index_read.c index_lookup.c index_symbols.c index_pack.c \
+    index_buffer.c index_build.c index_segments.c index_write.c index_cache.c unit_reader.c file_write.c)
 host.sources += $(symbolizer.symbols) $(symbolizer.index) $(symbolizer.find)
 host.libs    += -liberty -llz4
 
@@ -33,7 +33,7 @@ unit.symbolizer_symbols.libs    := -lzstd -lz -liberty
 
 fuzz.targets += symbolizer_index
 fuzz.symbolizer_index.sources := tests/fuzz/symbolizer_index_fuzz.c $(symbolizer.elf) \
-    $(symbolizer.symbols) $(addprefix symbolizer/index_,read.c pack.c buffer.c) \
+    $(symbolizer.symbols) $(addprefix symbolizer/index_,read.c lookup.c symbols.c pack.c buffer.c) \
     symbolizer/file_write.c base/error.c
 fuzz.symbolizer_index.libs    := $(unit.symbolizer_index.libs)
 
@@ -41,8 +41,8 @@ fuzz.symbolizer_index.libs    := $(unit.symbolizer_index.libs)
 symbolizer.capsule := $(addprefix symbolizer/,capsule.c capsule_blocks.c dead.c)
 symbolizer.serve   := $(addprefix symbolizer/,session.c serve.c)
 symbolizer.core    := symbolizer/core.c
-symbolizer.locals  := $(addprefix symbolizer/,debug.c location.c entry_value.c frames.c unwind.c \
-    type_print.c locals.c locals_print.c)
+symbolizer.locals  := $(addprefix symbolizer/,debug.c die.c expression.c evaluate.c location.c \
+    entry_value.c frames.c unwind.c types.c type_print.c locals.c locals_print.c)
 host.sources += $(symbolizer.capsule) $(symbolizer.serve) $(symbolizer.core) $(symbolizer.locals) \
     $(gdbstub.sources)
 host.libs    += -ldwarf
@@ -55,8 +55,8 @@ unit.sym_capsule.libs := -llz4 -lzstd -lz
 # Panic texts: reading, looking up, writing.
 symbolizer.report := $(addprefix symbolizer/report/,arena.c capstone.c cursor.c disassembly.c format.c \
     format_fathom.c format_freebsd.c format_linux.c format_redox.c format_zircon.c images.c \
-    line.c reader.c riscv_disassembly.c source.c title.c write_html.c write_json.c write_text.c \
-    writers.c)
+    line.c linux_beginnings.c linux_place.c linux_skips.c linux_who.c reader.c riscv_disassembly.c \
+    source.c title.c write_html.c write_json.c write_text.c writers.c)
 host.sources += $(symbolizer.report)
 host.libs    += -ljansson -lnettle
 
