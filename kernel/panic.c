@@ -3,9 +3,11 @@
 #include "kernel/panic.h"
 
 #include "kdebug/kdebug.h"
+#include "kernel/cpu/cpu.h"
 
 _Noreturn __debugger_text void panic(const char *format, ...)
 {
+    cpu_pointers_repair((uintptr_t)__builtin_frame_address(0));
     va_list arguments;
     va_start(arguments, format);
     kd_vpanic(NULL, NULL, format, arguments);

@@ -4,6 +4,7 @@
 #include "kernel/arch/trap.h"
 
 #include "kdebug/machine.h"
+#include "kernel/cpu/cpu.h"
 #include "kernel/mm/mapping.h"
 #include "kernel/sched/thread.h"
 
@@ -38,6 +39,10 @@ static _Noreturn void fatal_memory_fault(struct kd_frame *frame, enum trap_acces
 __debugger_text void trap_exception(struct kd_frame *frame, enum trap_class class,
                                     enum trap_access access, const struct kd_trap *trap)
 {
+    // The repair copies, too.
+    if (kd_fixup(frame))
+        return;
+    cpu_pointers_repair(kd_frame_sp(frame));
     if (class != TRAP_STACK_OVERFLOW && kd_trap(frame, trap))
         return;
     switch (class) {

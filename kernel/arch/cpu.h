@@ -38,6 +38,14 @@ typedef uint64_t irq_state_t; // opaque: what arch_irq_save() found
 // start of a secondary CPU.
 void arch_cpu_early_init(struct cpu *cpu, struct thread *current);
 
+// For a machine whose memory or registers are damaged (kernel/cpu/repair.c). The index of this CPU
+// by what no stray store reaches: an ID register, the place of a descriptor table. Any context.
+unsigned arch_cpu_index(void);
+// Do arch_this_cpu() and arch_current() work here, on `cpu`? Touches no memory that may not be there.
+bool arch_cpu_pointers_valid(const struct cpu *cpu);
+// Makes them return `cpu` and `current`, which is in cpu->current already.
+void arch_cpu_pointers_load(struct cpu *cpu, struct thread *current);
+
 // Halts until an interrupt is pending. Called with interrupts off, returns with interrupts on and
 // the interrupt taken. Atomic: an interrupt that became pending after they were switched off ends
 // the halt at once, so a wake-up between check and halt cannot be lost.

@@ -47,11 +47,6 @@ PARAM_NUMBER(panic_capsule, "panic.capsule", &capsule_bytes,
 extern char __kernel_start[], __kernel_end[], __note_start[], __note_end[];
 extern char __text_start[], __text_end[], __debugger_text_start[], __debugger_text_end[];
 
-static __debugger_text unsigned ops_cpu_current(void)
-{
-    return this_cpu()->index;
-}
-
 static enum kd_memory ops_memory_probe(uintptr_t address, size_t *length)
 {
     paddr_t paddr;
@@ -117,7 +112,7 @@ static struct kdebug_kernel ops = {
     .name = "Fathom",
     .version = FATHOM_VERSION,
     .cpu_count = cpu_count,
-    .cpu_current = ops_cpu_current,
+    .cpu_current = arch_cpu_index,
     .cpus_stop = arch_stop_send,
     .cpus_wake = arch_stop_wake,
     .cpu_park = arch_stop_park,

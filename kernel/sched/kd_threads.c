@@ -19,6 +19,15 @@ __debugger_text static bool read_thread(const struct thread *thread, struct thre
            kd_mem_copy(copy, thread, sizeof(*copy)) == sizeof(*copy);
 }
 
+__debugger_text bool thread_is_on(const struct thread *thread, const struct cpu *cpu)
+{
+    int64_t id;
+    const struct cpu *at;
+    return (uintptr_t)thread % _Alignof(struct thread) == 0 &&
+           kd_mem_copy(&id, &thread->id, sizeof(id)) == sizeof(id) && id > 0 &&
+           kd_mem_copy(&at, &thread->cpu, sizeof(at)) == sizeof(at) && at == cpu;
+}
+
 // Only the CPU that holds the thread list, or the debugger, walks; the count need not be shared.
 __debugger_text const struct thread *thread_next_unlocked(const struct thread *cursor)
 {

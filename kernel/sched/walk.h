@@ -29,4 +29,6 @@ bool thread_walk(int64_t *cursor, struct thread_view *out);
 // Copies what the thread's memory says, each pointer checked. False: it makes no sense. The caller
 // holds the list's lock or the machine stands still.
 bool thread_view(const struct thread *thread, struct thread_view *out);
+// May it be what `cpu` executes? Follows no pointer that it has not checked.
+bool thread_is_on(const struct thread *thread, const struct cpu *cpu);
 const char *thread_state_name(const struct thread_view *view);

@@ -108,6 +108,15 @@ static void crash_use_after_free(void)
         kfree(kmalloc(64));
 }
 
+// The per-CPU pointer and the current thread lead nowhere, and somebody uses them.
+static void crash_pointers(void)
+{
+    uintptr_t nowhere = ALIGN_DOWN(wild_address, 64);
+    arch_irq_disable();
+    arch_cpu_pointers_load((struct cpu *)nowhere, (struct thread *)nowhere);
+    this_cpu()->irq_count++;
+}
+
 // What a capsule must not hold, and with the same means some bait that it must: `crash secrets
 // SEED` for a test that knows the seed, and so the values. Each is two numbers of a sequence
 // (splitmix64).
@@ -164,6 +173,7 @@ static const struct crash crashes[] = {
     {"lockorder", "take two locks in the wrong order", crash_lock_order},
     {"hang", "spin with interrupts off until hang_on is cleared by a debugger", crash_hang},
     {"uaf", "write to freed memory", crash_use_after_free},
+    {"pointers", "destroy the per-CPU pointer and the current thread", crash_pointers},
     {"secrets", "panic with 64 secrets about, which follow from a number: crash secrets N",
      crash_secrets},
 };

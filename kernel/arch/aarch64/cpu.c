@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT
 // A CPU by itself: its registers at the start, its vectors, idling and halting. No locks.
 #include "kernel/arch/cpu.h"
+#include "kernel/arch/boot.h"
 #include "kernel/arch/context.h"
 #include "kernel/cpu/cpu.h"
-#include "kernel/sched/thread.h"
+#include "kernel/sched/walk.h"
 #include <machine/percpu.h>
 #include <machine/sysreg.h>
 
@@ -28,14 +29,35 @@ static bool priority_masking_enable(void)
     return true;
 }
 
+// The boot CPU before the others are known.
+__debugger_text unsigned arch_cpu_index(void)
+{
+    uint64_t id = sysreg_read(mpidr_el1) & MPIDR_AFFINITY;
+    for (unsigned i = 0; i < boot_info.cpu_count; i++)
+        if (boot_info.cpu_hw_id[i] == id)
+            return i;
+    return 0;
+}
+
+__debugger_text bool arch_cpu_pointers_valid(const struct cpu *cpu)
+{
+    return sysreg_read(tpidr_el1) == (uintptr_t)cpu &&
+           thread_is_on((const struct thread *)sysreg_read(sp_el0), cpu);
+}
+
+__debugger_text void arch_cpu_pointers_load(struct cpu *cpu, struct thread *current)
+{
+    sysreg_write(tpidr_el1, (uintptr_t)cpu);
+    sysreg_write(sp_el0, (uintptr_t)current);
+}
+
 void arch_cpu_early_init(struct cpu *cpu, struct thread *current)
 {
     extern char vectors[];
     cpu->self = cpu;
     cpu->current = current;
     cpu->machine = &machine_cpus[cpu - cpus].data;
-    sysreg_write(tpidr_el1, (uintptr_t)cpu);
-    sysreg_write(sp_el0, (uintptr_t)current);
+    arch_cpu_pointers_load(cpu, current);
     sysreg_write(vbar_el1, (uintptr_t)vectors);
     isb();
     bool by_priority = priority_masking_enable();

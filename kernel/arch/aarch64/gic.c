@@ -39,6 +39,7 @@ __debugger_text static bool is_nmi(uint32_t intid)
 __debugger_text static void nmi_handle(struct kd_frame *frame, uint32_t token)
 {
     uint32_t intid = token & 0x3ff;
+    cpu_pointers_repair(frame->sp);
     struct cpu *cpu = arch_this_cpu();
     cpu->nmi_depth++;
     gic.model->end(token);

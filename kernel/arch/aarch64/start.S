@@ -136,7 +136,7 @@ boot_cpu_high:
     ldr     x9, =boot_canary
     msr     sp_el0, x9
     mrs     x0, mpidr_el1
-    ldr     x9, =0xff00ffffff           /* affinity 3 to 0 */
+    ldr     x9, =MPIDR_AFFINITY
     and     x0, x0, x9
     mov     x1, x20
     mov     x29, #0

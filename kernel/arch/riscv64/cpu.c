@@ -3,7 +3,7 @@
 #include "kernel/arch/cpu.h"
 
 #include "kernel/cpu/cpu.h"
-#include "kernel/sched/thread.h"
+#include "kernel/sched/walk.h"
 #include <machine/percpu.h>
 
 _Static_assert(offsetof(struct thread, cpu) == THREAD_CPU_OFFSET, "machine/cpu.h");
@@ -15,6 +15,25 @@ _Static_assert(offsetof(struct machine_cpu, data) == EMERGENCY_STACK_BYTES, "ent
 
 struct machine_cpu machine_cpus[CPU_MAX];
 
+// A hart cannot ask for its number in supervisor mode, but the trap entry lives by sscratch.
+__debugger_text unsigned arch_cpu_index(void)
+{
+    uintptr_t offset = csr_read(sscratch) - (uintptr_t)machine_cpus;
+    uintptr_t index = offset / sizeof(machine_cpus[0]);
+    return index < CPU_MAX ? (unsigned)index : 0;
+}
+
+__debugger_text bool arch_cpu_pointers_valid(const struct cpu *cpu)
+{
+    return thread_is_on(arch_current(), cpu);
+}
+
+__debugger_text void arch_cpu_pointers_load(struct cpu *cpu, struct thread *current)
+{
+    (void)cpu; // it is read through the thread
+    __asm__ volatile("mv tp, %0" ::"r"(current) : "memory");
+}
+
 void arch_cpu_early_init(struct cpu *cpu, struct thread *current)
 {
     extern char trap_vector[];
@@ -24,7 +43,7 @@ void arch_cpu_early_init(struct cpu *cpu, struct thread *current)
     cpu->machine = data;
     current->cpu = cpu;
     data->cpu = cpu;
-    __asm__ volatile("mv tp, %0" ::"r"(current) : "memory");
+    arch_cpu_pointers_load(cpu, current);
     csr_write(sscratch, (uintptr_t)data);
     csr_write(stvec, (uintptr_t)trap_vector);
     csr_write(sie, 0);

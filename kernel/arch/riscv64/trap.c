@@ -49,11 +49,8 @@ static const struct exception_kind exception_kinds[] = {
 static const struct exception_kind kind_unexpected = {"unexpected exception", TRAP_UNEXPECTED,
                                                       TRAP_READ, KD_SIGNAL_ILL, false};
 
-// A copy that survives faults is used before there is a debugger: it comes first.
 __debugger_text static void exception(struct kd_frame *frame)
 {
-    if (kd_fixup(frame))
-        return;
     const struct exception_kind *kind = &kind_unexpected;
     if (frame->scause < ARRAY_SIZE(exception_kinds) && exception_kinds[frame->scause].name != NULL)
         kind = &exception_kinds[frame->scause];

@@ -4,7 +4,7 @@
 #include "kernel/arch/cpu.h"
 #include "kernel/arch/mmu.h"
 #include "kernel/arch/x86_64/entry.h"
-#include "kernel/sched/thread.h"
+#include "kernel/sched/walk.h"
 #include <machine/msr.h>
 #include <machine/percpu.h>
 #include <machine/vectors.h>
@@ -57,8 +57,10 @@ static void machine_fill(struct cpu_machine *machine)
 {
     machine->exception_low = (uintptr_t)machine->exception_stack;
     machine->exception_high = machine->exception_low + sizeof(machine->exception_stack);
-    for (unsigned i = 0; i < ARRAY_SIZE(machine->landing); i++)
-        machine->tss.ist[i] = (uintptr_t)machine->landing[i] + sizeof(machine->landing[i]);
+    for (unsigned i = 0; i < ARRAY_SIZE(machine->landing); i++) {
+        machine->landing[i].machine = machine;
+        machine->tss.ist[i] = (uintptr_t)&machine->landing[i].machine;
+    }
     machine->tss.ist[IST_DOUBLE_FAULT - 1] =
         (uintptr_t)machine->double_fault_stack + sizeof(machine->double_fault_stack);
     machine->tss.io_map = sizeof(machine->tss); // none: user mode has no ports
@@ -108,6 +110,26 @@ static void control_registers(void)
     __asm__ volatile("mov %0, %%cr4" ::"r"(cr4));
 }
 
+// The descriptor table lies in this CPU's struct cpu_machine; before it is loaded there is one CPU.
+__debugger_text unsigned arch_cpu_index(void)
+{
+    struct table_pointer gdtr;
+    __asm__ volatile("sgdt %0" : "=m"(gdtr));
+    uintptr_t index = (gdtr.base - (uintptr_t)cpu_machines) / sizeof(cpu_machines[0]);
+    return index < CPU_MAX ? (unsigned)index : 0;
+}
+
+__debugger_text bool arch_cpu_pointers_valid(const struct cpu *cpu)
+{
+    return msr_read(MSR_GS_BASE) == (uintptr_t)cpu && thread_is_on(cpu->current, cpu);
+}
+
+__debugger_text void arch_cpu_pointers_load(struct cpu *cpu, struct thread *current)
+{
+    (void)current; // it is read through the same pointer
+    msr_write(MSR_GS_BASE, (uintptr_t)cpu);
+}
+
 void arch_cpu_early_init(struct cpu *cpu, struct thread *current)
 {
     unsigned index = (unsigned)(cpu - cpus);
@@ -121,7 +143,7 @@ void arch_cpu_early_init(struct cpu *cpu, struct thread *current)
     machine_fill(machine);
     tables_load(machine);
     // Loading a null selector into gs cleared its base on some CPUs: only now is it final.
-    msr_write(MSR_GS_BASE, (uintptr_t)cpu);
+    arch_cpu_pointers_load(cpu, current);
     control_registers();
 }
 

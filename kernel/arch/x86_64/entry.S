@@ -124,17 +124,17 @@ trap_landing:
     CFI_FRAME 56
     cld
     REGISTERS_PUSH
-    movq %gs:CPU_MACHINE, %rdx
+    movq FRAME_BYTES(%rsp), %rbx        /* struct landing.machine */
     movq FRAME_RSP(%rsp), %rax
-    movq MACHINE_EXCEPTION_HIGH(%rdx), %rdi
+    movq MACHINE_EXCEPTION_HIGH(%rbx), %rdi
     cmpq %rdi, %rax
     ja 1f
-    cmpq MACHINE_EXCEPTION_LOW(%rdx), %rax
+    cmpq MACHINE_EXCEPTION_LOW(%rbx), %rax
     jb 1f
     movq %rax, %rdi
     andq $-16, %rdi
     jmp 3f
-1:  movl MACHINE_EXCEPTION_DEPTH(%rdx), %ecx
+1:  movl MACHINE_EXCEPTION_DEPTH(%rbx), %ecx
     cmpl $(EXCEPTION_SLICES - 1), %ecx
     jbe 2f
     movl $(EXCEPTION_SLICES - 1), %ecx
@@ -146,7 +146,7 @@ trap_landing:
     movl $(FRAME_BYTES / 8), %ecx
     rep movsq
     movq %rax, %rsp
-    incl MACHINE_EXCEPTION_DEPTH(%rdx)
+    incl MACHINE_EXCEPTION_DEPTH(%rbx)
     movq %rsp, %rdi
     pushq FRAME_RIP(%rsp)
     .cfi_adjust_cfa_offset 8
@@ -154,8 +154,7 @@ trap_landing:
     .cfi_adjust_cfa_offset 8
     movq %rsp, %rbp
     call trap_entry
-    movq %gs:CPU_MACHINE, %rdx
-    decl MACHINE_EXCEPTION_DEPTH(%rdx)
+    decl MACHINE_EXCEPTION_DEPTH(%rbx)
     jmp .Ltrap_leave
     .cfi_endproc
     .size trap_landing, . - trap_landing

@@ -110,6 +110,7 @@ __debugger_text static void exception(struct kd_frame *frame)
 // executes the debugger leaves the line alone: it polls it.
 __debugger_text static void nmi(struct kd_frame *frame)
 {
+    cpu_pointers_repair(frame->rsp);
     struct cpu *cpu = this_cpu();
     struct cpu_machine *machine = cpu_machine(cpu);
     if (frame->rip >= park_window && frame->rip <= park_halt)

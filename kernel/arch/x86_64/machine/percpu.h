@@ -40,6 +40,12 @@ struct tss {
     uint16_t io_map;
 } __packed;
 
+// What the entry code finds above the frame tells it where it is: gs may have been destroyed.
+struct landing {
+    uint8_t stack[240];
+    struct cpu_machine *machine;
+} __attribute__((aligned(16)));
+
 // NMI, #DB and #MC arrive on a landing stack each, just large enough for one struct kd_frame; the
 // entry code copies it to the exception stack, where it may nest (entry.S has the theory). A
 // double fault has a stack of its own, for nothing can be said about any other then.
@@ -52,7 +58,7 @@ struct cpu_machine {
     uint64_t timer_deadline;
     uint64_t gdt[GDT_SLOTS];
     struct tss tss;
-    uint8_t landing[3][256] __attribute__((aligned(16)));
+    struct landing landing[3];
     uint8_t exception_stack[EXCEPTION_SLICES << EXCEPTION_SLICE_SHIFT] __attribute__((aligned(16)));
     uint8_t double_fault_stack[8192] __attribute__((aligned(16)));
 };
