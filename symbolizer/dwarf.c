@@ -113,7 +113,7 @@ static void close_strings(struct dw_strings *strings)
 
 static struct error *open_file(struct sym_dwarf *dwarf)
 {
-    struct error *error = dw_file_open(dwarf->elf, false, &dwarf->file);
+    struct error *error = dw_file_open(dwarf->elf, false, dwarf->whole, &dwarf->file);
     if (!error)
         error = dw_headers_read(&dwarf->file);
     if (!error)
@@ -131,7 +131,7 @@ static struct error *open_file(struct sym_dwarf *dwarf)
     return NULL;
 }
 
-struct error *sym_dwarf_open(struct sym_elf *elf, struct sym_dwarf **out)
+static struct error *open_dwarf(struct sym_elf *elf, bool whole, struct sym_dwarf **out)
 {
     struct sym_dwarf *dwarf = calloc(1, sizeof(*dwarf));
     struct dw_strings *strings = calloc(1, sizeof(*strings));
@@ -141,6 +141,7 @@ struct error *sym_dwarf_open(struct sym_elf *elf, struct sym_dwarf **out)
         return error_errno("%s", elf->path);
     }
     dwarf->elf = elf;
+    dwarf->whole = whole;
     dwarf->strings = strings;
     pthread_mutex_init(&dwarf->lock, NULL);
     struct error *error = open_file(dwarf);
@@ -150,6 +151,16 @@ struct error *sym_dwarf_open(struct sym_elf *elf, struct sym_dwarf **out)
     }
     *out = dwarf;
     return NULL;
+}
+
+struct error *sym_dwarf_open(struct sym_elf *elf, struct sym_dwarf **out)
+{
+    return open_dwarf(elf, false, out);
+}
+
+struct error *dw_open_whole(struct sym_elf *elf, struct sym_dwarf **out)
+{
+    return open_dwarf(elf, true, out);
 }
 
 void sym_dwarf_close(struct sym_dwarf *dwarf)
@@ -222,7 +233,7 @@ static struct error *read_parts(struct sym_dwarf *dwarf, unsigned parts, struct 
     struct sym_unit_storage *storage = unit->storage_;
     const struct dw_header *header = &dwarf->file.headers[dwarf->units[unit->number]];
     struct dw_root *root = &storage->root, entries;
-    storage->budget = dw_range_budget(&dwarf->file, header);
+    storage->budget = dw_list_budget(&dwarf->file, header);
     storage->foreign_budget = dw_foreign_budget(&dwarf->file);
     storage->line_context.budget = &storage->budget;
     storage->abbrevs.root_only = !(parts & SYM_UNIT_SCOPES);

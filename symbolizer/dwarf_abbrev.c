@@ -247,7 +247,7 @@ static void take_step(const struct dw_abbrevs *abbrevs, struct sym_cursor *curso
             take_step(abbrevs, cursor, way); // once at most: `way` is not DW_WAY_INDIRECT
         break;
     default:
-        dw_skip_block(cursor, way);
+        sym_cursor_skip(cursor, dw_read_block_size(cursor, way));
         break;
     }
 }

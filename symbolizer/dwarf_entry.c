@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Single entries of .debug_info, wherever they are: the root of a unit, what a function is called
-// (which may be said by other entries, in other units and other files), and lists of ranges.
+// (which may be said by other entries, in other units and other files).
 #include <stdlib.h>
 #include <string.h>
 
@@ -86,6 +86,9 @@ static void root_attribute(struct dw_context *context, struct dw_root *root,
     case DW_AT_rnglists_base:
         context->rnglists_base = value->number;
         break;
+    case DW_AT_loclists_base:
+        context->loclists_base = value->number;
+        break;
     case DW_AT_GNU_ranges_base:
         context->ranges_base = value->number;
         break;
@@ -102,6 +105,7 @@ static void default_bases(struct dw_context *context)
     if (header->version >= 5) {
         context->string_base = header->offset_bytes == 8 ? 16 : 8;
         context->rnglists_base = header->offset_bytes == 8 ? 20 : 12;
+        context->loclists_base = context->rnglists_base;
         context->address_base = header->offset_bytes == 8 ? 16 : 8;
     }
 }
@@ -152,163 +156,6 @@ struct error *dw_root_read(struct sym_dwarf *dwarf, const struct dw_file *file,
     if (dw_address(context, &root->low, &low))
         context->low = low;
     return NULL;
-}
-
-// -- ranges
-// ----------------------------------------------------------------------------------------
-
-uint64_t dw_range_budget(const struct dw_file *file, const struct dw_header *header)
-{
-    return 1024 + 4 * (file->sections[DW_RANGES].size + file->sections[DW_RNGLISTS].size +
-                       header->end - header->offset);
-}
-
-struct ranges {
-    const struct dw_context *context;
-    struct sym_range **array;
-    size_t *count, *capacity;
-    bool full; // no memory
-};
-
-static void add_range(struct ranges *ranges, uint64_t low, uint64_t high)
-{
-    if (low >= high || !sym_elf_is_code(ranges->context->dwarf->elf, low))
-        return;
-    if (!DW_GROW(*ranges->array, *ranges->capacity, *ranges->count)) {
-        ranges->full = true;
-        return;
-    }
-    (*ranges->array)[(*ranges->count)++] = (struct sym_range){low, high};
-}
-
-static struct error *spend(const struct dw_context *context, const struct dw_file *file,
-                           enum dw_section section, const struct sym_cursor *cursor)
-{
-    if (*context->budget == 0)
-        return dw_damaged(file, section, sym_cursor_offset(cursor),
-                          "lists of ranges are shared without end");
-    --*context->budget;
-    return NULL;
-}
-
-// .debug_ranges (DWARF 4, section 2.17.3).
-static struct error *add_old_list(struct ranges *ranges, uint64_t offset)
-{
-    const struct dw_context *context = ranges->context;
-    const struct dw_file *file = context->address_file; // a .dwo leaves its lists to the main file
-    unsigned bytes = context->header->address_bytes;
-    uint64_t base = context->low;
-    uint64_t mask = bytes >= 8 ? UINT64_MAX : (UINT64_C(1) << 8 * bytes) - 1;
-    struct sym_cursor cursor = sym_cursor_over(file->sections[DW_RANGES], file->elf->swap);
-    if (context->file->split)
-        offset += context->ranges_base;
-    sym_cursor_seek(&cursor, offset);
-    for (;;) {
-        struct error *error = spend(context, file, DW_RANGES, &cursor);
-        if (error)
-            return error;
-        uint64_t low = sym_read_unsigned(&cursor, bytes);
-        uint64_t high = sym_read_unsigned(&cursor, bytes);
-        if (cursor.failed)
-            return dw_damaged(file, DW_RANGES, sym_cursor_offset(&cursor),
-                              "a list of ranges without an end");
-        if (low == 0 && high == 0)
-            return NULL;
-        if (low == mask)
-            base = high;
-        else
-            add_range(ranges, (base + low) & mask, (base + high) & mask);
-    }
-}
-
-// .debug_rnglists (DWARF 5, section 7.25).
-static struct error *add_list(struct ranges *ranges, uint64_t offset)
-{
-    const struct dw_context *context = ranges->context;
-    const struct dw_file *file = context->file;
-    unsigned bytes = context->header->address_bytes;
-    uint64_t base = context->low, low, high;
-    struct sym_cursor cursor = sym_cursor_over(file->sections[DW_RNGLISTS], file->elf->swap);
-    sym_cursor_seek(&cursor, offset);
-    for (;;) {
-        struct error *error = spend(context, file, DW_RNGLISTS, &cursor);
-        if (error)
-            return error;
-        bool known = true;
-        low = high = 0;
-        uint8_t kind = sym_read_u8(&cursor);
-        switch (cursor.failed ? 0xff : kind) {
-        case DW_RLE_end_of_list:
-            return NULL;
-        case DW_RLE_base_addressx:
-            known = dw_address_at(context, sym_read_uleb(&cursor), &base);
-            break;
-        case DW_RLE_startx_endx:
-            known = dw_address_at(context, sym_read_uleb(&cursor), &low);
-            known &= dw_address_at(context, sym_read_uleb(&cursor), &high);
-            break;
-        case DW_RLE_startx_length:
-            known = dw_address_at(context, sym_read_uleb(&cursor), &low);
-            high = low + sym_read_uleb(&cursor);
-            break;
-        case DW_RLE_offset_pair:
-            low = base + sym_read_uleb(&cursor);
-            high = base + sym_read_uleb(&cursor);
-            break;
-        case DW_RLE_base_address:
-            base = sym_read_unsigned(&cursor, bytes);
-            break;
-        case DW_RLE_start_end:
-            low = sym_read_unsigned(&cursor, bytes);
-            high = sym_read_unsigned(&cursor, bytes);
-            break;
-        case DW_RLE_start_length:
-            low = sym_read_unsigned(&cursor, bytes);
-            high = low + sym_read_uleb(&cursor);
-            break;
-        default:
-            sym_cursor_fail(&cursor);
-            break;
-        }
-        if (cursor.failed || !known)
-            return dw_damaged(file, DW_RNGLISTS, sym_cursor_offset(&cursor),
-                              "a list of ranges that cannot be read");
-        add_range(ranges, low, high);
-    }
-}
-
-static struct error *add_indexed_list(struct ranges *ranges, uint64_t index)
-{
-    const struct dw_context *context = ranges->context;
-    struct sym_bytes table = context->file->sections[DW_RNGLISTS];
-    unsigned bytes = context->header->offset_bytes;
-    uint64_t base = context->rnglists_base;
-    if (base > table.size || index >= (table.size - base) / bytes)
-        return dw_damaged(context->file, DW_RNGLISTS, base, "an index behind the end of its table");
-    struct sym_cursor cursor = sym_cursor_over(table, context->file->elf->swap);
-    sym_cursor_seek(&cursor, base + index * bytes);
-    return add_list(ranges, base + sym_read_unsigned(&cursor, bytes));
-}
-
-struct error *dw_ranges_add(const struct dw_context *context, const struct dw_value *low,
-                            const struct dw_value *high, const struct dw_value *ranges,
-                            struct sym_range **array, size_t *count, size_t *capacity)
-{
-    struct ranges to = {context, array, count, capacity, false};
-    struct error *error = NULL;
-    uint64_t from, end;
-    if (ranges->class == DW_LIST_INDEX) {
-        error = add_indexed_list(&to, ranges->number);
-    } else if (ranges->class == DW_SECTION_OFFSET || ranges->class == DW_CONSTANT) {
-        error = context->header->version >= 5 ? add_list(&to, ranges->number)
-                                              : add_old_list(&to, ranges->number);
-    } else if (dw_address(context, low, &from)) {
-        if (high->class == DW_CONSTANT)
-            add_range(&to, from, from + high->number);
-        else if (dw_address(context, high, &end))
-            add_range(&to, from, end);
-    }
-    return !error && to.full ? dw_no_memory(context->file) : error;
 }
 
 // -- what functions are called

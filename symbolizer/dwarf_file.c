@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // The sections of a file that the scanner reads, and the headers of its units (DWARF 5, section
 // 7.5.1). The same for the file itself, for a .dwo and for the file dwz moved common entries to.
+#include <elf.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +14,8 @@ static const char *const section_names[DW_SECTIONS] = {
     [DW_LINE_STR] = ".debug_line_str", [DW_STR_OFFSETS] = ".debug_str_offsets",
     [DW_ADDR] = ".debug_addr",         [DW_RANGES] = ".debug_ranges",
     [DW_RNGLISTS] = ".debug_rnglists", [DW_ARANGES] = ".debug_aranges",
+    [DW_LOC] = ".debug_loc",           [DW_LOCLISTS] = ".debug_loclists",
+    [DW_TYPES] = ".debug_types",
 };
 
 const char *dw_section_name(enum dw_section section)
@@ -55,22 +58,82 @@ static void cut_strings(struct sym_bytes *strings)
     strings->size = last ? (size_t)(last - strings->data) + 1 : 0;
 }
 
-struct error *dw_file_open(struct sym_elf *elf, bool split, struct dw_file *file)
+// Puts all sections of one name behind each other, as a linker would: a .dwo has one for each type
+// that is shared. Those of groups go last, since others refer to the first by offsets.
+static struct error *join_sections(struct dw_file *file, const char *name, struct sym_bytes *all)
 {
-    *file = (struct dw_file){.elf = elf, .split = split};
-    for (int i = 0; i < DW_SECTIONS; i++) {
-        char name[64];
-        snprintf(name, sizeof(name), "%s%s", section_names[i], split ? ".dwo" : "");
-        struct error *error = sym_elf_contents_named(elf, name, &file->sections[i]);
+    struct sym_elf *elf = file->elf;
+    uint64_t most = 16 * (uint64_t)elf->file.size, size = 0;
+    unsigned count = 0;
+    for (size_t i = 1; i < elf->section_count; i++)
+        if (strcmp(elf->sections[i].name, name) == 0 && elf->sections[i].size > 0)
+            count++;
+    if (count < 2)
+        return NULL;
+    for (int in_groups = 0; in_groups < 2; in_groups++) {
+        for (size_t i = 1; i < elf->section_count; i++) {
+            struct sym_bytes one;
+            if (strcmp(elf->sections[i].name, name) != 0 ||
+                in_groups != ((elf->sections[i].flags & SHF_GROUP) != 0))
+                continue;
+            struct error *error = sym_elf_contents(elf, (unsigned)i, &one);
+            if (error)
+                return error;
+            if (one.size > most - size) // they overlap in the file
+                return error_make(EXIT_FAILED, "%s: too many sections %s", elf->path, name);
+            uint8_t *grown = realloc(file->joined, size + one.size + 1);
+            if (!grown)
+                return dw_no_memory(file);
+            file->joined = grown;
+            if (one.size)
+                memcpy(grown + size, one.data, one.size);
+            size += one.size;
+        }
+    }
+    *all = (struct sym_bytes){file->joined, size};
+    return NULL;
+}
+
+static struct error *read_section(struct dw_file *file, enum dw_section section,
+                                  struct sym_bytes *contents)
+{
+    char name[64];
+    snprintf(name, sizeof(name), "%s%s", section_names[section], file->split ? ".dwo" : "");
+    struct error *error = sym_elf_contents_named(file->elf, name, contents);
+    bool may_be_many = file->elf->relocatable && (section == DW_INFO || section == DW_TYPES);
+    return error || !may_be_many ? error : join_sections(file, name, contents);
+}
+
+// .debug_types as a file of its own, whose entries are in the place of .debug_info's.
+static struct error *open_types(struct dw_file *file)
+{
+    struct dw_file *types = calloc(1, sizeof(*types));
+    if (!types)
+        return dw_no_memory(file);
+    memcpy(types->sections, file->sections, sizeof(types->sections));
+    types->elf = file->elf;
+    types->alternate = file->alternate;
+    types->split = file->split;
+    types->whole = types->is_types = true;
+    file->types = types;
+    struct error *error = read_section(types, DW_TYPES, &types->sections[DW_INFO]);
+    return error ? error : dw_headers_read(types);
+}
+
+struct error *dw_file_open(struct sym_elf *elf, bool split, bool whole, struct dw_file *file)
+{
+    *file = (struct dw_file){.elf = elf, .split = split, .whole = whole};
+    for (int i = 0; i < (whole ? DW_TYPES : DW_SCANNED); i++) {
+        struct error *error = read_section(file, i, &file->sections[i]);
         if (error)
             return error;
     }
     cut_strings(&file->sections[DW_STR]);
     cut_strings(&file->sections[DW_LINE_STR]);
-    return NULL;
+    return whole ? open_types(file) : NULL;
 }
 
-static const char *read_header(struct sym_cursor *cursor, struct dw_header *header)
+static const char *read_header(struct sym_cursor *cursor, bool is_types, struct dw_header *header)
 {
     uint64_t bytes = sym_read_u32(cursor);
     header->offset_bytes = 4;
@@ -95,11 +158,15 @@ static const char *read_header(struct sym_cursor *cursor, struct dw_header *head
         if (header->type != DW_UT_compile && header->type != DW_UT_partial)
             header->id = sym_read_u64(&rest);
         if (header->type == DW_UT_type || header->type == DW_UT_split_type)
-            sym_read_unsigned(&rest, header->offset_bytes); // where the type is
+            header->type_offset = sym_read_unsigned(&rest, header->offset_bytes);
     } else {
-        header->type = DW_UT_compile;
+        header->type = is_types ? DW_UT_type : DW_UT_compile;
         header->abbrev_offset = sym_read_unsigned(&rest, header->offset_bytes);
         header->address_bytes = sym_read_u8(&rest);
+        if (is_types) {
+            header->id = sym_read_u64(&rest);
+            header->type_offset = sym_read_unsigned(&rest, header->offset_bytes);
+        }
     }
     header->entries = (uint64_t)(rest.at - rest.base);
     if (rest.failed)
@@ -115,7 +182,7 @@ struct error *dw_headers_read(struct dw_file *file)
     size_t capacity = 0;
     while (sym_cursor_left(&cursor) > 0) {
         struct dw_header header = {.offset = sym_cursor_offset(&cursor)};
-        const char *wrong = read_header(&cursor, &header);
+        const char *wrong = read_header(&cursor, file->is_types, &header);
         if (wrong)
             return dw_damaged(file, DW_INFO, header.offset, wrong);
         sym_cursor_seek(&cursor, header.end);
@@ -125,7 +192,7 @@ struct error *dw_headers_read(struct dw_file *file)
             return dw_no_memory(file);
         file->headers[file->header_count++] = header;
     }
-    return NULL;
+    return file->whole ? dw_types_sort(file) : NULL;
 }
 
 struct error *dw_alternate_open(struct dw_file *file)
@@ -151,13 +218,20 @@ struct error *dw_alternate_open(struct dw_file *file)
         sym_elf_close(elf);
         return dw_no_memory(file);
     }
-    error = dw_file_open(elf, false, file->alternate);
+    error = dw_file_open(elf, false, file->whole, file->alternate);
     return error ? error : dw_headers_read(file->alternate);
 }
 
 void dw_file_deinit(struct dw_file *file)
 {
     free(file->headers);
+    free(file->by_signature);
+    free(file->joined);
+    if (file->types) {
+        file->types->alternate = NULL; // is ours
+        dw_file_deinit(file->types);   // which has no types itself
+        free(file->types);
+    }
     if (file->alternate) {
         struct sym_elf *elf = file->alternate->elf;
         dw_file_deinit(file->alternate); // which has no alternate itself

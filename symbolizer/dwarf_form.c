@@ -105,6 +105,12 @@ static void reference_in_unit(const struct dw_header *header, uint64_t offset,
         value->class = DW_OTHER; // into nowhere
 }
 
+static void read_block(struct sym_cursor *cursor, uint64_t bytes, struct dw_value *value)
+{
+    *value = (struct dw_value){DW_BLOCK, bytes, (const char *)cursor->at};
+    sym_cursor_skip(cursor, bytes);
+}
+
 // False: the form is unknown or the value does not fit; the cursor has failed then.
 bool dw_read_value(const struct dw_file *file, const struct dw_header *header,
                    struct sym_cursor *cursor, unsigned form, int64_t constant,
@@ -124,7 +130,7 @@ bool dw_read_value(const struct dw_file *file, const struct dw_header *header,
     switch (way) {
     case DW_WAY_FIXED:
         if (fixed > 8)
-            sym_cursor_skip(cursor, fixed);
+            read_block(cursor, fixed, value);
         else
             value->number = fixed ? sym_read_unsigned(cursor, fixed) : 0;
         break;
@@ -136,7 +142,7 @@ bool dw_read_value(const struct dw_file *file, const struct dw_header *header,
         value->string = sym_read_string(cursor);
         break;
     default:
-        dw_skip_block(cursor, way);
+        read_block(cursor, dw_read_block_size(cursor, way), value);
         break;
     }
     if (cursor->failed)
@@ -213,8 +219,12 @@ bool dw_read_value(const struct dw_file *file, const struct dw_header *header,
     case DW_FORM_sec_offset:
         value->class = DW_SECTION_OFFSET;
         break;
+    case DW_FORM_loclistx:
     case DW_FORM_rnglistx:
         value->class = DW_LIST_INDEX;
+        break;
+    case DW_FORM_ref_sig8:
+        value->class = DW_SIGNATURE;
         break;
     default:
         break;
@@ -222,9 +232,8 @@ bool dw_read_value(const struct dw_file *file, const struct dw_header *header,
     return true;
 }
 
-// An element of a table that begins at `base`; false: it lies outside of the section.
-static bool table_entry(const struct dw_file *file, enum dw_section section, uint64_t base,
-                        uint64_t index, unsigned bytes, uint64_t *value)
+bool dw_table_entry(const struct dw_file *file, enum dw_section section, uint64_t base,
+                    uint64_t index, unsigned bytes, uint64_t *value)
 {
     struct sym_bytes table = file->sections[section];
     if (base > table.size || index >= (table.size - base) / bytes)
@@ -242,16 +251,16 @@ const char *dw_string(const struct dw_context *context, const struct dw_value *v
     if (value->class == DW_STRING)
         return value->string;
     if (value->class != DW_STRING_INDEX ||
-        !table_entry(context->file, DW_STR_OFFSETS, context->string_base, value->number,
-                     context->header->offset_bytes, &offset))
+        !dw_table_entry(context->file, DW_STR_OFFSETS, context->string_base, value->number,
+                        context->header->offset_bytes, &offset))
         return NULL;
     return dw_string_at(context->file, DW_STR, offset);
 }
 
 bool dw_address_at(const struct dw_context *context, uint64_t index, uint64_t *address)
 {
-    return table_entry(context->address_file, DW_ADDR, context->address_base, index,
-                       context->header->address_bytes, address);
+    return dw_table_entry(context->address_file, DW_ADDR, context->address_base, index,
+                          context->header->address_bytes, address);
 }
 
 bool dw_address(const struct dw_context *context, const struct dw_value *value, uint64_t *address)

@@ -45,6 +45,7 @@ enum dw_attribute {
     DW_AT_addr_base = 0x73,
     DW_AT_rnglists_base = 0x74,
     DW_AT_dwo_name = 0x76,
+    DW_AT_loclists_base = 0x8c,
     DW_AT_MIPS_linkage_name = 0x2007,
     DW_AT_GNU_dwo_name = 0x2130,
     DW_AT_GNU_dwo_id = 0x2131,
@@ -123,6 +124,18 @@ enum dw_range_entry {
     DW_RLE_start_length = 0x07,
 };
 
+enum dw_location_entry { // as dw_range_entry, with one more
+    DW_LLE_end_of_list = 0x00,
+    DW_LLE_base_addressx = 0x01,
+    DW_LLE_startx_endx = 0x02,
+    DW_LLE_startx_length = 0x03,
+    DW_LLE_offset_pair = 0x04,
+    DW_LLE_default_location = 0x05,
+    DW_LLE_base_address = 0x06,
+    DW_LLE_start_end = 0x07,
+    DW_LLE_start_length = 0x08,
+};
+
 enum dw_line_opcode {
     DW_LNS_copy = 1,
     DW_LNS_advance_pc = 2,
@@ -146,8 +159,10 @@ enum dw_line_content {
 
 enum dw_section_in_package { // columns of a .dwp's index
     DW_SECT_INFO = 1,
+    DW_SECT_TYPES = 2,
     DW_SECT_ABBREV = 3,
     DW_SECT_LINE = 4,
+    DW_SECT_LOCLISTS = 5, // .debug_loc in version 2
     DW_SECT_STR_OFFSETS = 6,
     DW_SECT_RNGLISTS = 8,
 };

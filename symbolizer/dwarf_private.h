@@ -3,9 +3,11 @@
 //
 // The parts stand on each other in this order: dwarf_form.c reads values, dwarf_abbrev.c the
 // declarations of what values an entry has, dwarf_entry.c single entries, wherever they are, with
-// the names and ranges they lead to, dwarf_scopes.c walks a unit's entries, dwarf_line.c runs its
-// line program, dwarf_split.c finds the other half of a split unit, dwarf_at.c finds the units of
-// an address, dwarf_file.c opens files and finds their units, and dwarf.c puts units together.
+// the names they lead to, dwarf_lists.c lists of ranges and of places, dwarf_scopes.c walks a
+// unit's entries, dwarf_line.c runs its line program, dwarf_split.c finds the other half of a split
+// unit, dwarf_types.c units of types by their signatures, dwarf_at.c the units of an address,
+// dwarf_file.c opens files and finds their units, and dwarf.c puts units together. debug.c and
+// die.c read types and variables by the same parts.
 #pragma once
 
 #include <pthread.h>
@@ -25,6 +27,10 @@ enum dw_section {
     DW_RANGES,
     DW_RNGLISTS,
     DW_ARANGES,
+    DW_SCANNED, // those above are all that functions and lines need
+    DW_LOC = DW_SCANNED,
+    DW_LOCLISTS,
+    DW_TYPES,
     DW_SECTIONS,
 };
 
@@ -33,9 +39,10 @@ enum dw_section {
 struct dw_header {
     uint64_t offset, entries, end;
     uint64_t abbrev_offset;
-    uint64_t id; // of a skeleton or split unit, in DWARF 5
+    uint64_t id;          // of a skeleton or split unit, in DWARF 5; a type unit's signature
+    uint64_t type_offset; // of a type unit's type, from `offset` on
     uint16_t version;
-    uint8_t type; // DW_UT_; up to DWARF 4 always DW_UT_compile
+    uint8_t type; // DW_UT_; up to DWARF 4 DW_UT_compile or DW_UT_type
     uint8_t address_bytes;
     uint8_t offset_bytes; // 4 or 8: 32- or 64-bit DWARF
 };
@@ -49,6 +56,13 @@ struct dw_file {
     size_t header_count;
     struct dw_file *alternate; // .gnu_debugaltlink's; NULL: none
     bool split;                // .dwo names and rules
+    bool whole;                // with the sections that only variables and types need
+    // A file with whole: its .debug_types as sections[DW_INFO] of a file of their own, or NULL.
+    struct dw_file *types;
+    bool is_types;          // it is such a file
+    uint8_t *joined;        // of several sections of one name, as a .dwo has them
+    uint32_t *by_signature; // numbers of the headers of type units
+    size_t signature_count;
 };
 
 struct dw_attribute_row {
@@ -74,25 +88,21 @@ enum dw_way {
     DW_WAY_UNKNOWN,
 };
 
-// Past a value that is a length and so many bytes; one of another kind fails the cursor.
-static inline void dw_skip_block(struct sym_cursor *cursor, enum dw_way way)
+// The length that a block begins with; a value of another kind fails the cursor.
+static inline uint64_t dw_read_block_size(struct sym_cursor *cursor, enum dw_way way)
 {
     switch (way) {
     case DW_WAY_BLOCK1:
-        sym_cursor_skip(cursor, sym_read_u8(cursor));
-        break;
+        return sym_read_u8(cursor);
     case DW_WAY_BLOCK2:
-        sym_cursor_skip(cursor, sym_read_u16(cursor));
-        break;
+        return sym_read_u16(cursor);
     case DW_WAY_BLOCK4:
-        sym_cursor_skip(cursor, sym_read_u32(cursor));
-        break;
+        return sym_read_u32(cursor);
     case DW_WAY_BLOCK:
-        sym_cursor_skip(cursor, sym_read_uleb(cursor));
-        break;
+        return sym_read_uleb(cursor);
     default:
         sym_cursor_fail(cursor);
-        break;
+        return 0;
     }
 }
 
@@ -144,7 +154,9 @@ enum dw_class {
     DW_REFERENCE_ALTERNATE, // the same in the alternate file
     DW_SECTION_OFFSET,
     DW_LIST_INDEX,
-    DW_OTHER, // blocks, signatures
+    DW_BLOCK, // `number` bytes at `string`; also expressions and numbers of 16 bytes
+    DW_SIGNATURE,
+    DW_OTHER, // unknown to everybody, or damaged
 };
 
 struct dw_value {
@@ -161,9 +173,9 @@ struct dw_context {
     struct dw_abbrevs *abbrevs;
     // From the root entry, or for a split unit in part from its skeleton's.
     const struct dw_file *address_file; // whose .debug_addr indexes are of
-    uint64_t address_base, string_base, rnglists_base, ranges_base;
-    uint64_t low; // what range lists are relative to
-    // Entries of range lists that may still be read for this unit. Lists are used once or twice;
+    uint64_t address_base, string_base, rnglists_base, loclists_base, ranges_base;
+    uint64_t low; // what lists are relative to
+    // Entries of lists that may still be read for this unit. Lists are used once or twice;
     // a file in which all entries share one long list is made to keep this busy.
     uint64_t *budget;
 };
@@ -267,9 +279,17 @@ struct dw_split { // of a skeleton: its .dwo, or its share of the .dwp
     struct sym_elf *elf;            // to be closed with it; NULL: the .dwp's
 };
 
+struct dw_share { // one unit's share of a .dwp, as a file of its own
+    struct dw_share *next;
+    uint64_t id;
+    struct dw_file *file;           // NULL: the package has none
+    const struct dw_header *header; // in `file`
+};
+
 struct dw_package { // a .dwp
     struct dw_file file;
-    struct sym_bytes index; // .debug_cu_index
+    struct sym_bytes index, type_index; // .debug_cu_index, .debug_tu_index
+    struct dw_share *shares;            // of units of types, as far as they were asked for
 };
 
 struct dw_place { // where a unit has code, for dwarf_at.c
@@ -285,6 +305,7 @@ struct dw_places {
 
 struct sym_dwarf {
     struct sym_elf *elf;
+    bool whole; // files are opened with what variables and types need
     struct dw_file file;
     uint32_t *units; // numbers of headers
     size_t unit_count;
@@ -327,6 +348,9 @@ const char *dw_string(const struct dw_context *context, const struct dw_value *v
 bool dw_address(const struct dw_context *context, const struct dw_value *value, uint64_t *address);
 bool dw_address_at(const struct dw_context *context, uint64_t index, uint64_t *address);
 const char *dw_string_at(const struct dw_file *file, enum dw_section section, uint64_t offset);
+// An element of a table that begins at `base`; false: it lies outside of the section.
+bool dw_table_entry(const struct dw_file *file, enum dw_section section, uint64_t base,
+                    uint64_t index, unsigned bytes, uint64_t *value);
 
 // dwarf_abbrev.c
 struct error *dw_abbrevs_read(const struct dw_file *file, const struct dw_header *header,
@@ -344,7 +368,6 @@ struct error *dw_root_read(struct sym_dwarf *dwarf, const struct dw_file *file,
                            const struct dw_header *header, struct dw_abbrevs *abbrevs,
                            const struct dw_context *skeleton, struct dw_context *context,
                            struct dw_root *root);
-uint64_t dw_range_budget(const struct dw_file *file, const struct dw_header *header);
 uint64_t dw_foreign_budget(const struct dw_file *file);
 void dw_foreign_deinit(struct sym_unit_storage *storage);
 // The first attribute of the entry at an offset; false: there is no entry. Then one
@@ -352,13 +375,31 @@ void dw_foreign_deinit(struct sym_unit_storage *storage);
 bool dw_entry_begin(const struct dw_context *context, uint64_t offset, struct sym_cursor *cursor,
                     const struct dw_abbrev **abbrev);
 const struct dw_header *dw_header_at(const struct dw_file *file, uint64_t offset);
+// The number in storage->functions of the function that the entry there names.
+struct error *dw_function_find(struct sym_unit_storage *storage, const struct dw_context *context,
+                               uint64_t entry, uint32_t *function);
+
+// dwarf_lists.c
+// How many rows of lists one unit, or one question about a unit, may read.
+uint64_t dw_list_budget(const struct dw_file *file, const struct dw_header *header);
 // Appends the ranges that low, high and ranges give to an array of ranges.
 struct error *dw_ranges_add(const struct dw_context *context, const struct dw_value *low,
                             const struct dw_value *high, const struct dw_value *ranges,
                             struct sym_range **array, size_t *count, size_t *capacity);
-// The number in storage->functions of the function that the entry there names.
-struct error *dw_function_find(struct sym_unit_storage *storage, const struct dw_context *context,
-                               uint64_t entry, uint32_t *function);
+// The expression of a place (DWARF 5, section 2.6) that holds at an address: the value itself, or
+// the row of the list it leads to. False: there is none.
+bool dw_location_find(const struct dw_context *context, const struct dw_value *value,
+                      uint64_t address, struct sym_bytes *expression);
+
+// dwarf_types.c
+// The unit of the type with a signature, for a reference from `file`; *header NULL: it is not
+// there.
+struct error *dw_type_find(struct sym_dwarf *dwarf, const struct dw_file *file, uint64_t signature,
+                           const struct dw_file **in, const struct dw_header **header);
+// The same in one file alone.
+const struct dw_header *dw_type_in(const struct dw_file *file, uint64_t signature);
+// Fills by_signature.
+struct error *dw_types_sort(struct dw_file *file);
 
 // dwarf_scopes.c
 struct error *dw_scopes_read(struct sym_unit_storage *storage, const struct dw_root *root);
@@ -375,14 +416,22 @@ void dw_line_tables_deinit(struct dw_line_tables *tables);
 // The other half of a skeleton; *file NULL: it is not to be found.
 struct error *dw_split_find(struct sym_dwarf *dwarf, size_t unit, const struct dw_root *root,
                             const struct dw_file **file, const struct dw_header **header);
+// The same for a type's unit in a package, where `file` is a unit's share of one.
+struct error *dw_package_type(struct sym_dwarf *dwarf, const struct dw_file *file,
+                              uint64_t signature, const struct dw_file **in,
+                              const struct dw_header **header);
 void dw_splits_close(struct sym_dwarf *dwarf);
 
 // dwarf_file.c
-struct error *dw_file_open(struct sym_elf *elf, bool split, struct dw_file *file);
+struct error *dw_file_open(struct sym_elf *elf, bool split, bool whole, struct dw_file *file);
 struct error *dw_headers_read(struct dw_file *file);
 // The file that .gnu_debugaltlink names, if any and if it is there.
 struct error *dw_alternate_open(struct dw_file *file);
 void dw_file_deinit(struct dw_file *file);
+
+// dwarf.c
+// sym_dwarf_open() with what variables and types need.
+struct error *dw_open_whole(struct sym_elf *elf, struct sym_dwarf **out);
 
 // dwarf_at.c
 void dw_places_deinit(struct dw_places *places);

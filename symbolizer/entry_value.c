@@ -3,13 +3,15 @@
 // same things; both are understood.
 #include "symbolizer/entry_value.h"
 
+#include <libdwarf/dwarf.h>
 #include <string.h>
 
 #include "symbolizer/unwind.h"
 
 enum {
-    CALLERS_MOST = 8, // a caller's value may be its own caller's
-    NESTED_MOST = 64, // blocks and inlined calls around the call
+    CALLERS_MOST = 8,      // a caller's value may be its own caller's
+    QUESTIONS_MOST = 2000, // of one frame's variables: each may lead to several more
+    NESTED_MOST = 64,      // blocks and inlined calls around the call
 };
 
 struct search {
@@ -17,78 +19,57 @@ struct search {
     const char *callee; // the function that was entered
     unsigned number;    // of the register
     unsigned nested;
-    bool found;            // the call site
-    Dwarf_Attribute value; // NULL: it does not tell
+    bool found;               // the call site
+    struct sym_die parameter; // {0}: it does not tell
 };
 
-static bool read_address(struct sym_debug *debug, Dwarf_Die die, Dwarf_Half name, uint64_t *out)
+// Whether an entry's location is "in that register".
+static bool is_register(struct sym_debug *debug, struct sym_die die, unsigned number)
 {
-    return sym_debug_number(debug, sym_debug_attribute(debug, die, name), dwarf_formaddr, out);
+    struct sym_bytes expression;
+    return sym_die_block(debug, die, DW_AT_location, &expression) && expression.size == 1 &&
+           number <= 31 && *expression.data == DW_OP_reg0 + number;
 }
 
-// Whether an attribute is the location "in that register".
-static bool is_register(struct sym_debug *debug, Dwarf_Attribute location, unsigned number)
-{
-    Dwarf_Unsigned bytes = 0;
-    Dwarf_Ptr expression = NULL;
-    Dwarf_Error error = NULL;
-    int result = dwarf_formexprloc(location, &bytes, &expression, &error);
-    if (result == DW_DLV_ERROR)
-        sym_debug_forget(debug, error);
-    return result == DW_DLV_OK && bytes == 1 && number <= 31 &&
-           *(const uint8_t *)expression == DW_OP_reg0 + number;
-}
-
-static bool look_at_parameter(struct sym_debug *debug, Dwarf_Die child, void *argument)
+static bool look_at_parameter(struct sym_debug *debug, struct sym_die child, void *argument)
 {
     struct search *search = argument;
-    Dwarf_Half tag = sym_debug_tag(child);
-    if (tag != DW_TAG_call_site_parameter && tag != DW_TAG_GNU_call_site_parameter)
+    uint32_t tag = sym_die_tag(child);
+    if ((tag != DW_TAG_call_site_parameter && tag != DW_TAG_GNU_call_site_parameter) ||
+        !is_register(debug, child, search->number))
         return true;
-    Dwarf_Attribute location = sym_debug_attribute(debug, child, DW_AT_location);
-    if (!location)
-        return true;
-    bool ours = is_register(debug, location, search->number);
-    dwarf_dealloc_attribute(location);
-    if (!ours)
-        return true;
-    search->value = sym_debug_attribute(debug, child, DW_AT_call_value);
-    if (!search->value)
-        search->value = sym_debug_attribute(debug, child, DW_AT_GNU_call_site_value);
+    search->parameter = child;
     return false;
 }
 
 // The call must be known to be one of our function: one that was called may have jumped on into
 // ours, with other registers.
-static bool calls_us(struct sym_debug *debug, Dwarf_Die site, const char *callee)
+static bool calls_us(struct sym_debug *debug, struct sym_die site, const char *callee)
 {
-    Dwarf_Die origin = sym_debug_reference(debug, site, DW_AT_call_origin);
-    if (!origin)
-        origin = sym_debug_reference(debug, site, DW_AT_abstract_origin);
-    if (!origin)
-        return false;
-    const char *name = sym_debug_name(debug, origin);
-    dwarf_dealloc_die(origin);
+    struct sym_die origin = sym_die_reference(debug, site, DW_AT_call_origin);
+    if (!sym_die_is(origin))
+        origin = sym_die_reference(debug, site, DW_AT_abstract_origin);
+    const char *name = sym_die_name(debug, origin);
     return name && callee && !strcmp(name, callee);
 }
 
-static bool visit(struct sym_debug *debug, Dwarf_Die child, void *argument)
+static bool visit(struct sym_debug *debug, struct sym_die child, void *argument)
 {
     struct search *search = argument;
-    Dwarf_Half tag = sym_debug_tag(child);
+    uint32_t tag = sym_die_tag(child);
     uint64_t address;
     if (tag == DW_TAG_call_site || tag == DW_TAG_GNU_call_site) {
-        bool there = read_address(debug, child, DW_AT_call_return_pc, &address) ||
-                     read_address(debug, child, DW_AT_low_pc, &address);
+        bool there = sym_die_address(debug, child, DW_AT_call_return_pc, &address) ||
+                     sym_die_address(debug, child, DW_AT_low_pc, &address);
         if (!there || address != search->return_pc)
             return true;
         search->found = true;
         if (calls_us(debug, child, search->callee))
-            sym_debug_each_child(debug, child, look_at_parameter, search);
+            sym_die_each_child(debug, child, look_at_parameter, search);
     } else if ((tag == DW_TAG_lexical_block || tag == DW_TAG_inlined_subroutine) &&
                search->nested < NESTED_MOST) {
         search->nested++;
-        sym_debug_each_child(debug, child, visit, search);
+        sym_die_each_child(debug, child, visit, search);
         search->nested--;
     }
     return !search->found;
@@ -110,21 +91,20 @@ bool sym_entry_value(const struct sym_place_context *context, unsigned number, u
     struct sym_debug *debug = context->debug;
     struct sym_unwind_frame caller;
     struct sym_debug_chain chain;
-    if (!context->unwinder || !context->function || context->callers >= CALLERS_MOST ||
-        !find_caller(context, &caller))
+    if (!context->unwinder || !sym_die_is(context->function) || context->callers >= CALLERS_MOST ||
+        ++*context->questions > QUESTIONS_MOST || !find_caller(context, &caller))
         return false;
     uint64_t pc = sym_unwind_lookup_pc(context->unwinder, &caller);
     struct error *error = sym_debug_chain_at(debug, pc, &chain);
     error_free(error);
-    Dwarf_Die function = error || chain.count == 0 ? NULL : sym_debug_entry(debug, chain.dies[0]);
-    if (!function)
+    if (error || chain.count == 0)
         return false;
     struct search search = {
         .return_pc = pc + 1,
-        .callee = sym_debug_name(debug, context->function),
+        .callee = sym_die_name(debug, context->function),
         .number = number,
     };
-    sym_debug_each_child(debug, function, visit, &search);
+    sym_die_each_child(debug, chain.dies[0], visit, &search);
     struct sym_place_context outer = {
         .dead = context->dead,
         .debug = debug,
@@ -132,14 +112,12 @@ bool sym_entry_value(const struct sym_place_context *context, unsigned number, u
         .pc = pc,
         .has_cfa = caller.has_cfa,
         .cfa = caller.cfa,
-        .function = function,
+        .function = chain.dies[0],
         .unwinder = context->unwinder,
         .frame = &caller,
         .callers = context->callers + 1,
+        .questions = context->questions,
     };
-    bool right = search.value && sym_evaluate_attribute(&outer, search.value, value);
-    if (search.value)
-        dwarf_dealloc_attribute(search.value);
-    dwarf_dealloc_die(function);
-    return right;
+    return sym_evaluate_attribute(&outer, search.parameter, DW_AT_call_value, value) ||
+           sym_evaluate_attribute(&outer, search.parameter, DW_AT_GNU_call_site_value, value);
 }

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 // See locals.h. Which functions lie at an address is the scanner's answer (dwarf.h), which is
-// quick; the entries of those few functions are then read through libdwarf.
+// quick; the entries of those few functions are then read one by one (die.h).
 #include "symbolizer/locals.h"
 
-#include <inttypes.h>
+#include <libdwarf/dwarf.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -25,36 +25,21 @@ struct walk {
     unsigned blocks;
 };
 
-static bool read_constant(struct sym_debug *debug, Dwarf_Die die, size_t size,
+static bool read_constant(struct sym_debug *debug, struct sym_die die, size_t size,
                           struct sym_value *out)
 {
-    Dwarf_Attribute attribute = sym_debug_attribute(debug, die, DW_AT_const_value);
-    Dwarf_Half form = 0;
-    Dwarf_Block *block = NULL;
-    Dwarf_Error error = NULL;
+    struct sym_bytes block;
     uint64_t number;
-    if (!attribute)
+    if (sym_die_block(debug, die, DW_AT_const_value, &block))
+        sym_value_constant(block.data, block.size, size, out);
+    else if (sym_die_number(debug, die, DW_AT_const_value, &number))
+        sym_value_constant(&number, sizeof(number), size, out);
+    else
         return false;
-    bool right = dwarf_whatform(attribute, &form, &error) == DW_DLV_OK;
-    bool is_block = right && (form == DW_FORM_block || form == DW_FORM_block1 ||
-                              form == DW_FORM_block2 || form == DW_FORM_block4);
-    if (is_block) {
-        right = dwarf_formblock(attribute, &block, &error) == DW_DLV_OK;
-        if (right)
-            sym_value_constant(block->bl_data, block->bl_len, size, out);
-    } else if (right) {
-        right = sym_debug_unsigned(debug, die, DW_AT_const_value, &number);
-        if (right)
-            sym_value_constant(&number, sizeof(number), size, out);
-    }
-    if (block)
-        dwarf_dealloc(debug->dbg, block, DW_DLA_BLOCK);
-    sym_debug_forget(debug, error);
-    dwarf_dealloc_attribute(attribute);
-    return right;
+    return true;
 }
 
-static void read_value(const struct walk *walk, Dwarf_Die die, Dwarf_Die type,
+static void read_value(const struct walk *walk, struct sym_die die, struct sym_die type,
                        struct sym_value *value)
 {
     uint64_t size;
@@ -63,17 +48,14 @@ static void read_value(const struct walk *walk, Dwarf_Die die, Dwarf_Die type,
         value->why = "of a size that is not known";
         return;
     }
-    Dwarf_Attribute location = sym_debug_attribute(walk->debug, die, DW_AT_location);
-    if (location) {
-        sym_value_locate(walk->context, location, size, value);
-        dwarf_dealloc_attribute(location);
-    } else if (!read_constant(walk->debug, die, size, value)) {
+    if (!sym_value_locate(walk->context, die, DW_AT_location, size, value) &&
+        !read_constant(walk->debug, die, size, value))
         value->why = "optimized out";
-    }
 }
 
 // The text is cut rather than longer than anybody reads.
-static char *print_value(const struct walk *walk, Dwarf_Die type, const struct sym_value *value)
+static char *print_value(const struct walk *walk, struct sym_die type,
+                         const struct sym_value *value)
 {
     char *text = NULL;
     size_t bytes = 0;
@@ -90,11 +72,11 @@ static char *print_value(const struct walk *walk, Dwarf_Die type, const struct s
     return text;
 }
 
-static void tell_variable(const struct walk *walk, Dwarf_Die die, bool is_argument)
+static void tell_variable(const struct walk *walk, struct sym_die die, bool is_argument)
 {
-    const char *name = sym_debug_name(walk->debug, die);
-    Dwarf_Die type = sym_debug_reference(walk->debug, die, DW_AT_type);
-    if (name && type) {
+    const char *name = sym_die_name(walk->debug, die);
+    struct sym_die type = sym_die_reference(walk->debug, die, DW_AT_type);
+    if (name && sym_die_is(type)) {
         struct sym_value value;
         read_value(walk, die, type, &value);
         char *type_name = sym_type_name(walk->debug, type);
@@ -111,21 +93,19 @@ static void tell_variable(const struct walk *walk, Dwarf_Die die, bool is_argume
         free(text);
         sym_value_deinit(&value);
     }
-    if (type)
-        dwarf_dealloc_die(type);
 }
 
-static bool visit(struct sym_debug *debug, Dwarf_Die child, void *argument)
+static bool visit(struct sym_debug *debug, struct sym_die child, void *argument)
 {
     struct walk *walk = argument;
-    Dwarf_Half tag = sym_debug_tag(child);
+    uint32_t tag = sym_die_tag(child);
     if (tag == DW_TAG_formal_parameter ||
-        (tag == DW_TAG_variable && !sym_debug_flag(debug, child, DW_AT_declaration))) {
+        (tag == DW_TAG_variable && !sym_die_flag(debug, child, DW_AT_declaration))) {
         tell_variable(walk, child, tag == DW_TAG_formal_parameter);
     } else if (tag == DW_TAG_lexical_block && walk->blocks < BLOCKS_MOST &&
-               sym_debug_covers(debug, child, walk->context->pc)) {
+               sym_die_covers(debug, child, walk->context->pc)) {
         walk->blocks++;
-        sym_debug_each_child(debug, child, visit, walk);
+        sym_die_each_child(debug, child, visit, walk);
         walk->blocks--;
     }
     return true;
@@ -138,11 +118,9 @@ static void tell_scope(const struct sym_debug_chain *chain, size_t index,
                        void *argument)
 {
     struct sym_debug *debug = context->debug;
-    Dwarf_Die die = sym_debug_entry(debug, chain->dies[index]);
-    if (!die)
-        return;
+    struct sym_die die = chain->dies[index];
     struct sym_local_scope told = {
-        .function = sym_debug_name(debug, die),
+        .function = sym_die_name(debug, die),
         .inlined = (unsigned)(chain->count - 1 - index),
         .innermost = index + 1 == chain->count,
         .outermost = index == 0,
@@ -151,8 +129,7 @@ static void tell_scope(const struct sym_debug_chain *chain, size_t index,
         scope(&told, argument);
     struct walk walk = {context, debug, local, argument, 0};
     if (local)
-        sym_debug_each_child(debug, die, visit, &walk);
-    dwarf_dealloc_die(die);
+        sym_die_each_child(debug, die, visit, &walk);
 }
 
 struct error *sym_locals_each(const struct sym_dead *dead, struct sym_debug *debug,
@@ -161,6 +138,7 @@ struct error *sym_locals_each(const struct sym_dead *dead, struct sym_debug *deb
                               sym_local_fn *local, void *argument)
 {
     struct sym_debug_chain chain;
+    unsigned questions = 0;
     struct sym_place_context context = {
         .dead = dead,
         .debug = debug,
@@ -170,16 +148,13 @@ struct error *sym_locals_each(const struct sym_dead *dead, struct sym_debug *deb
         .cfa = frame->cfa,
         .unwinder = unwinder,
         .frame = frame,
+        .questions = &questions,
     };
-    if (!debug->dbg)
-        return NULL;
     struct error *error = sym_debug_chain_at(debug, context.pc, &chain);
     if (error || chain.count == 0)
         return error;
-    context.function = sym_debug_entry(debug, chain.dies[0]);
-    for (size_t i = chain.count; i-- > 0 && context.function;)
+    context.function = chain.dies[0];
+    for (size_t i = chain.count; i-- > 0;)
         tell_scope(&chain, i, &context, scope, local, argument);
-    if (context.function)
-        dwarf_dealloc_die(context.function);
     return NULL;
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// Evaluates DWARF expressions and location descriptions (DWARF 5, sections 2.5 and 2.6) over a dead
-// machine: where a variable is in a frame, and what it holds. What the machine no longer has, or
-// what an expression asks for that nobody kept, makes bytes unknown; it is never guessed.
+// Location descriptions (DWARF 5, section 2.6) over a dead machine: where a variable is in a frame,
+// and what it holds. What the machine no longer has, or what an expression asks for that nobody
+// kept, makes bytes unknown; it is never guessed.
 #pragma once
 
 #include <stdbool.h>
@@ -30,11 +30,12 @@ struct sym_place_context {
     uint64_t pc; // as linked; picks the row of a location list
     bool has_cfa;
     uint64_t cfa;
-    Dwarf_Die function; // whose frame base fbreg means; NULL: none
+    struct sym_die function; // whose frame base fbreg means; {0}: none
     // Where the frame was called from, for values at the function's entry; NULL: not known.
     const struct sym_unwinder *unwinder;
     const struct sym_unwind_frame *frame;
-    unsigned callers; // how many calls deep such a question is
+    unsigned callers;    // how many calls deep such a question is
+    unsigned *questions; // how many there were, of all that one frame leads to
 };
 
 // What a variable holds, as far as it is known.
@@ -49,16 +50,16 @@ struct sym_value {
 
 // The value of an expression of call frame information, with an address pushed first unless
 // `initial` is NULL.
-bool sym_evaluate(const struct sym_place_context *context, const void *expression, size_t bytes,
+bool sym_evaluate(const struct sym_place_context *context, struct sym_bytes expression,
                   const uint64_t *initial, uint64_t *result);
 
 // The number that an attribute's expression leaves on the stack, or in a register.
-bool sym_evaluate_attribute(const struct sym_place_context *context, Dwarf_Attribute attribute,
-                            uint64_t *result);
+bool sym_evaluate_attribute(const struct sym_place_context *context, struct sym_die die,
+                            unsigned name, uint64_t *result);
 
-// The value at an attribute of class exprloc or loclist. `out` is always filled in, and is to be
-// ended by sym_value_deinit().
-void sym_value_locate(const struct sym_place_context *context, Dwarf_Attribute location,
+// The value at an attribute of class exprloc or loclist. False: the entry has no such attribute;
+// else `out` is filled in, and is to be ended by sym_value_deinit().
+bool sym_value_locate(const struct sym_place_context *context, struct sym_die die, unsigned name,
                       size_t size, struct sym_value *out);
 // The value at an address.
 void sym_value_at(const struct sym_place_context *context, uint64_t address, size_t size,

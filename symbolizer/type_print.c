@@ -4,17 +4,16 @@
 
 #include <ctype.h>
 #include <inttypes.h>
+#include <libdwarf/dwarf.h>
 #include <stdlib.h>
 #include <string.h>
 
 enum {
-    STRIP_MOST = 64,    // typedefs of typedefs
     NESTED_MOST = 5,    // structures within structures
     ELEMENTS_MOST = 24, // of an array, and equal ones after them
     STRING_MOST = 80,   // characters of a string
     MEMBERS_MOST = 400, // of one structure
-    VALUES_MOST = 2000, // simple values in one print
-    DIMENSIONS_MOST = 8,
+    VALUES_MOST = 2000, // values and values they are made of, in one print
 };
 
 struct printer {
@@ -31,203 +30,9 @@ struct part {
     size_t size; // what is there of it
 };
 
-static bool is_modifier(Dwarf_Half tag)
-{
-    return tag == DW_TAG_typedef || tag == DW_TAG_const_type || tag == DW_TAG_volatile_type ||
-           tag == DW_TAG_restrict_type || tag == DW_TAG_atomic_type || tag == DW_TAG_immutable_type;
-}
-
-// The type behind names and qualifiers; it replaces `type`, which is freed unless `keep`. NULL is
-// void.
-static Dwarf_Die strip(struct sym_debug *debug, Dwarf_Die type, bool keep)
-{
-    for (int i = 0; i < STRIP_MOST && type && is_modifier(sym_debug_tag(type)); i++) {
-        Dwarf_Die next = sym_debug_reference(debug, type, DW_AT_type);
-        if (!keep)
-            dwarf_dealloc_die(type);
-        keep = false;
-        type = next;
-    }
-    return type;
-}
-
-// Frees what strip() gave if it is another entry than the one it was given.
-static void release(Dwarf_Die stripped, Dwarf_Die type)
-{
-    if (stripped && stripped != type)
-        dwarf_dealloc_die(stripped);
-}
-
-// -- names ----------------------------------------------------------------------------------------
-
-static void put_name(struct sym_debug *debug, Dwarf_Die type, unsigned nested, FILE *out);
-
-static bool put_dimension(struct sym_debug *debug, Dwarf_Die child, void *argument)
-{
-    uint64_t count;
-    if (sym_debug_tag(child) != DW_TAG_subrange_type)
-        return true;
-    if (sym_debug_unsigned(debug, child, DW_AT_count, &count))
-        fprintf(argument, "[%" PRIu64 "]", count);
-    else if (sym_debug_unsigned(debug, child, DW_AT_upper_bound, &count))
-        fprintf(argument, "[%" PRIu64 "]", count + 1);
-    else
-        fputs("[]", argument);
-    return true;
-}
-
-static void put_inner(struct sym_debug *debug, Dwarf_Die type, unsigned nested, FILE *out)
-{
-    Dwarf_Die inner = sym_debug_reference(debug, type, DW_AT_type);
-    put_name(debug, inner, nested + 1, out);
-    if (inner)
-        dwarf_dealloc_die(inner);
-}
-
-static void put_tagged(const char *word, const char *name, FILE *out)
-{
-    fprintf(out, "%s %s", word, name ? name : "{...}");
-}
-
-static void put_name(struct sym_debug *debug, Dwarf_Die type, unsigned nested, FILE *out)
-{
-    const char *name = type ? sym_debug_name(debug, type) : "void";
-    Dwarf_Half tag = type ? sym_debug_tag(type) : 0;
-    if (nested > STRIP_MOST) {
-        fputs("...", out);
-        return;
-    }
-    switch (tag) {
-    case DW_TAG_pointer_type:
-    case DW_TAG_reference_type:
-    case DW_TAG_rvalue_reference_type: {
-        static const char *const signs[] = {" *", " &", " &&"};
-        put_inner(debug, type, nested, out);
-        fputs(signs[tag == DW_TAG_pointer_type ? 0 : tag == DW_TAG_reference_type ? 1 : 2], out);
-        return;
-    }
-    case DW_TAG_const_type:
-    case DW_TAG_volatile_type:
-        fputs(tag == DW_TAG_const_type ? "const " : "volatile ", out);
-        put_inner(debug, type, nested, out);
-        return;
-    case DW_TAG_restrict_type:
-    case DW_TAG_atomic_type:
-    case DW_TAG_immutable_type:
-        put_inner(debug, type, nested, out);
-        return;
-    case DW_TAG_array_type:
-        put_inner(debug, type, nested, out);
-        fputc(' ', out);
-        sym_debug_each_child(debug, type, put_dimension, out);
-        return;
-    case DW_TAG_subroutine_type:
-        put_inner(debug, type, nested, out);
-        fputs(" ()", out);
-        return;
-    case DW_TAG_structure_type:
-        put_tagged("struct", name, out);
-        return;
-    case DW_TAG_union_type:
-        put_tagged("union", name, out);
-        return;
-    case DW_TAG_enumeration_type:
-        put_tagged("enum", name, out);
-        return;
-    default:
-        fputs(name ? name : "?", out);
-    }
-}
-
-char *sym_type_name(struct sym_debug *debug, Dwarf_Die type)
-{
-    char *name = NULL;
-    size_t size = 0;
-    FILE *out = open_memstream(&name, &size);
-    if (!out)
-        return NULL;
-    put_name(debug, type, 0, out);
-    if (fclose(out) == 0)
-        return name;
-    free(name);
-    return NULL;
-}
-
-// -- sizes ----------------------------------------------------------------------------------------
-
-struct dimensions {
-    uint64_t counts[DIMENSIONS_MOST];
-    size_t count;
-    bool known;
-};
-
-static bool read_dimension(struct sym_debug *debug, Dwarf_Die child, void *argument)
-{
-    struct dimensions *dimensions = argument;
-    uint64_t count;
-    if (sym_debug_tag(child) != DW_TAG_subrange_type)
-        return true;
-    if (sym_debug_unsigned(debug, child, DW_AT_upper_bound, &count))
-        count++;
-    else if (!sym_debug_unsigned(debug, child, DW_AT_count, &count))
-        dimensions->known = false;
-    if (!dimensions->known || dimensions->count == DIMENSIONS_MOST)
-        return false;
-    dimensions->counts[dimensions->count++] = count;
-    return true;
-}
-
-static bool read_dimensions(struct sym_debug *debug, Dwarf_Die array, struct dimensions *out)
-{
-    *out = (struct dimensions){.known = true};
-    sym_debug_each_child(debug, array, read_dimension, out);
-    return out->known && out->count > 0;
-}
-
-static bool size_of(struct sym_debug *debug, Dwarf_Die type, unsigned nested, uint64_t *size);
-
-static bool size_of_array(struct sym_debug *debug, Dwarf_Die array, unsigned nested, uint64_t *size)
-{
-    struct dimensions dimensions;
-    Dwarf_Die element = sym_debug_reference(debug, array, DW_AT_type);
-    bool known = element && size_of(debug, element, nested + 1, size) &&
-                 read_dimensions(debug, array, &dimensions);
-    for (size_t i = 0; known && i < dimensions.count; i++)
-        known = !__builtin_mul_overflow(*size, dimensions.counts[i], size);
-    if (element)
-        dwarf_dealloc_die(element);
-    return known;
-}
-
-static bool size_of(struct sym_debug *debug, Dwarf_Die type, unsigned nested, uint64_t *size)
-{
-    if (nested > DIMENSIONS_MOST)
-        return false;
-    Dwarf_Die stripped = strip(debug, type, true);
-    bool known = false;
-    if (stripped) {
-        Dwarf_Half tag = sym_debug_tag(stripped);
-        known = sym_debug_unsigned(debug, stripped, DW_AT_byte_size, size);
-        if (!known && (tag == DW_TAG_pointer_type || tag == DW_TAG_reference_type ||
-                       tag == DW_TAG_rvalue_reference_type)) {
-            *size = debug->elf->wide ? 8 : 4;
-            known = true;
-        }
-        if (!known && tag == DW_TAG_array_type)
-            known = size_of_array(debug, stripped, nested, size);
-    }
-    release(stripped, type);
-    return known;
-}
-
-bool sym_type_size(struct sym_debug *debug, Dwarf_Die type, uint64_t *size)
-{
-    return type && size_of(debug, type, 0, size);
-}
-
 // -- values ---------------------------------------------------------------------------------------
 
-static void print_part(struct printer *printer, Dwarf_Die type, struct part part);
+static void print_part(struct printer *printer, struct sym_die type, struct part part);
 
 static bool all_known(struct part part, size_t size)
 {
@@ -288,10 +93,10 @@ static int64_t extend(uint64_t number, unsigned bits)
     return (int64_t)(number << unused) >> unused;
 }
 
-static void put_number(struct printer *printer, Dwarf_Die type, uint64_t number, unsigned bits)
+static void put_number(struct printer *printer, struct sym_die type, uint64_t number, unsigned bits)
 {
     uint64_t encoding = 0;
-    sym_debug_unsigned(printer->debug, type, DW_AT_encoding, &encoding);
+    sym_die_number(printer->debug, type, DW_AT_encoding, &encoding);
     switch (encoding) {
     case DW_ATE_boolean:
         if (number < 2)
@@ -320,10 +125,11 @@ static void put_number(struct printer *printer, Dwarf_Die type, uint64_t number,
     }
 }
 
-static void print_base(struct printer *printer, Dwarf_Die type, struct part part, uint64_t size)
+static void print_base(struct printer *printer, struct sym_die type, struct part part,
+                       uint64_t size)
 {
     uint64_t encoding = 0;
-    sym_debug_unsigned(printer->debug, type, DW_AT_encoding, &encoding);
+    sym_die_number(printer->debug, type, DW_AT_encoding, &encoding);
     if (encoding == DW_ATE_float)
         put_float(printer, part, size);
     else if (size <= 8)
@@ -341,13 +147,13 @@ struct enumerator_search {
     bool found, any;
 };
 
-static bool find_enumerator(struct sym_debug *debug, Dwarf_Die child, void *argument)
+static bool find_enumerator(struct sym_debug *debug, struct sym_die child, void *argument)
 {
     struct enumerator_search *search = argument;
     uint64_t value;
-    const char *name = sym_debug_name(debug, child);
-    if (name && sym_debug_tag(child) == DW_TAG_enumerator &&
-        sym_debug_unsigned(debug, child, DW_AT_const_value, &value) &&
+    const char *name = sym_die_name(debug, child);
+    if (name && sym_die_tag(child) == DW_TAG_enumerator &&
+        sym_die_number(debug, child, DW_AT_const_value, &value) &&
         (value & search->mask) == search->wanted) {
         fputs(name, search->printer->out);
         search->found = true;
@@ -355,12 +161,12 @@ static bool find_enumerator(struct sym_debug *debug, Dwarf_Die child, void *argu
     return !search->found;
 }
 
-static bool put_flag(struct sym_debug *debug, Dwarf_Die child, void *argument)
+static bool put_flag(struct sym_debug *debug, struct sym_die child, void *argument)
 {
     struct enumerator_search *search = argument;
     uint64_t value;
-    const char *name = sym_debug_name(debug, child);
-    if (!name || !sym_debug_unsigned(debug, child, DW_AT_const_value, &value) || value == 0 ||
+    const char *name = sym_die_name(debug, child);
+    if (!name || !sym_die_number(debug, child, DW_AT_const_value, &value) || value == 0 ||
         (value & (value - 1)) || !(search->left & value))
         return true;
     fprintf(search->printer->out, "%s%s", search->any ? " | " : "(", name);
@@ -369,7 +175,8 @@ static bool put_flag(struct sym_debug *debug, Dwarf_Die child, void *argument)
     return true;
 }
 
-static void put_enumeration(struct printer *printer, Dwarf_Die type, uint64_t number, unsigned bits)
+static void put_enumeration(struct printer *printer, struct sym_die type, uint64_t number,
+                            unsigned bits)
 {
     struct enumerator_search search = {
         .printer = printer,
@@ -377,10 +184,10 @@ static void put_enumeration(struct printer *printer, Dwarf_Die type, uint64_t nu
         .mask = bits < 64 ? (UINT64_C(1) << bits) - 1 : UINT64_MAX,
         .left = number,
     };
-    sym_debug_each_child(printer->debug, type, find_enumerator, &search);
+    sym_die_each_child(printer->debug, type, find_enumerator, &search);
     if (search.found)
         return;
-    sym_debug_each_child(printer->debug, type, put_flag, &search);
+    sym_die_each_child(printer->debug, type, put_flag, &search);
     if (!search.any)
         fprintf(printer->out, "%" PRIu64, number);
     else if (search.left)
@@ -403,12 +210,12 @@ static void put_symbol(struct printer *printer, uint64_t address)
         fprintf(printer->out, " <%s+%" PRIu64 ">", row->name, linked - row->address);
 }
 
-static bool is_character(struct sym_debug *debug, Dwarf_Die type)
+static bool is_character(struct sym_debug *debug, struct sym_die type)
 {
     uint64_t encoding = 0, size = 0;
-    return type && sym_debug_tag(type) == DW_TAG_base_type &&
-           sym_debug_unsigned(debug, type, DW_AT_byte_size, &size) && size == 1 &&
-           sym_debug_unsigned(debug, type, DW_AT_encoding, &encoding) &&
+    return sym_die_tag(type) == DW_TAG_base_type &&
+           sym_die_number(debug, type, DW_AT_byte_size, &size) && size == 1 &&
+           sym_die_number(debug, type, DW_AT_encoding, &encoding) &&
            (encoding == DW_ATE_signed_char || encoding == DW_ATE_unsigned_char);
 }
 
@@ -427,17 +234,16 @@ static void put_string_at(struct printer *printer, uint64_t address)
     fputs(end ? "\"" : "\"...", printer->out);
 }
 
-static void print_pointer(struct printer *printer, Dwarf_Die type, struct part part, uint64_t size)
+static void print_pointer(struct printer *printer, struct sym_die type, struct part part,
+                          uint64_t size)
 {
     uint64_t address = number_of(part, size);
-    Dwarf_Die target = sym_debug_reference(printer->debug, type, DW_AT_type);
-    target = strip(printer->debug, target, false);
+    struct sym_die target = sym_die_reference(printer->debug, type, DW_AT_type);
+    target = sym_type_strip(printer->debug, target);
     fprintf(printer->out, "0x%" PRIx64, address);
     put_symbol(printer, address);
     if (address && is_character(printer->debug, target))
         put_string_at(printer, address);
-    if (target)
-        dwarf_dealloc_die(target);
 }
 
 // -- arrays ---------------------------------------------------------------------------------------
@@ -472,12 +278,13 @@ static uint64_t run_length(struct part part, uint64_t first, uint64_t count, uin
     return same;
 }
 
-static void print_elements(struct printer *printer, Dwarf_Die element, struct part part,
-                           const struct dimensions *dimensions, size_t dimension,
+static void print_elements(struct printer *printer, struct sym_die element, struct part part,
+                           const struct sym_dimensions *dimensions, size_t dimension,
                            uint64_t element_bytes)
 {
     uint64_t count = dimensions->counts[dimension], size = element_bytes;
     bool last = dimension + 1 == dimensions->count;
+    printer->values++;
     for (size_t i = dimension + 1; i < dimensions->count; i++)
         if (__builtin_mul_overflow(size, dimensions->counts[i], &size))
             size = 0;
@@ -508,20 +315,17 @@ static void print_elements(struct printer *printer, Dwarf_Die element, struct pa
     fputc('}', printer->out);
 }
 
-static void print_array(struct printer *printer, Dwarf_Die type, struct part part)
+static void print_array(struct printer *printer, struct sym_die type, struct part part)
 {
-    struct dimensions dimensions;
+    struct sym_dimensions dimensions;
     uint64_t size;
-    Dwarf_Die element = sym_debug_reference(printer->debug, type, DW_AT_type);
-    Dwarf_Die stripped = strip(printer->debug, element, true);
-    if (stripped && sym_type_size(printer->debug, stripped, &size) &&
-        read_dimensions(printer->debug, type, &dimensions))
+    struct sym_die element = sym_die_reference(printer->debug, type, DW_AT_type);
+    struct sym_die stripped = sym_type_strip(printer->debug, element);
+    if (sym_die_is(stripped) && sym_type_size(printer->debug, stripped, &size) &&
+        sym_type_dimensions(printer->debug, type, &dimensions))
         print_elements(printer, stripped, part, &dimensions, 0, size);
     else
         fputs("{...}", printer->out);
-    release(stripped, element);
-    if (element)
-        dwarf_dealloc_die(element);
 }
 
 // -- structures -----------------------------------------------------------------------------------
@@ -534,22 +338,22 @@ struct members {
 
 // DWARF 5, 5.7.6: bits are counted from the structure's beginning, or in DWARF 3 from the most
 // significant end of a unit of storage. Both machines' byte order is little-endian.
-static bool bit_field(struct sym_debug *debug, Dwarf_Die member, uint64_t offset,
+static bool bit_field(struct sym_debug *debug, struct sym_die member, uint64_t offset,
                       uint64_t storage_bytes, uint64_t *first_bit, uint64_t *bits)
 {
     uint64_t from_top;
-    if (!sym_debug_unsigned(debug, member, DW_AT_bit_size, bits) || *bits == 0 || *bits > 64)
+    if (!sym_die_number(debug, member, DW_AT_bit_size, bits) || *bits == 0 || *bits > 64)
         return false;
-    if (sym_debug_unsigned(debug, member, DW_AT_data_bit_offset, first_bit))
+    if (sym_die_number(debug, member, DW_AT_data_bit_offset, first_bit))
         return true;
-    if (!sym_debug_unsigned(debug, member, DW_AT_bit_offset, &from_top))
+    if (!sym_die_number(debug, member, DW_AT_bit_offset, &from_top))
         from_top = storage_bytes * 8 - *bits;
-    sym_debug_unsigned(debug, member, DW_AT_byte_size, &storage_bytes);
+    sym_die_number(debug, member, DW_AT_byte_size, &storage_bytes);
     *first_bit = offset * 8 + storage_bytes * 8 - *bits - from_top;
     return from_top + *bits <= storage_bytes * 8;
 }
 
-static void print_bits(struct printer *printer, Dwarf_Die type, struct part whole,
+static void print_bits(struct printer *printer, struct sym_die type, struct part whole,
                        uint64_t first_bit, uint64_t bits)
 {
     uint64_t number = 0;
@@ -561,44 +365,51 @@ static void print_bits(struct printer *printer, Dwarf_Die type, struct part whol
         }
         number |= (uint64_t)(whole.bytes[byte] >> (first_bit + i) % 8 & 1) << i;
     }
-    Dwarf_Die stripped = strip(printer->debug, type, true);
-    if (stripped && sym_debug_tag(stripped) == DW_TAG_enumeration_type)
+    struct sym_die stripped = sym_type_strip(printer->debug, type);
+    if (sym_die_tag(stripped) == DW_TAG_enumeration_type)
         put_enumeration(printer, stripped, number, (unsigned)bits);
-    else if (stripped)
+    else if (sym_die_is(stripped))
         put_number(printer, stripped, number, (unsigned)bits);
-    release(stripped, type);
 }
 
-static bool print_member(struct sym_debug *debug, Dwarf_Die member, void *argument)
+// A number, or in DWARF 2 an expression that adds it to the structure's address.
+static void member_offset(const struct printer *printer, struct sym_die member, uint64_t *offset)
+{
+    static const uint64_t beginning = 0;
+    struct sym_bytes expression;
+    if (!sym_die_number(printer->debug, member, DW_AT_data_member_location, offset) &&
+        sym_die_block(printer->debug, member, DW_AT_data_member_location, &expression))
+        sym_evaluate(printer->context, expression, &beginning, offset);
+}
+
+static bool print_member(struct sym_debug *debug, struct sym_die member, void *argument)
 {
     struct members *members = argument;
     struct printer *printer = members->printer;
     uint64_t offset = 0, size = 0, first_bit, bits;
-    Dwarf_Half tag = sym_debug_tag(member);
+    uint32_t tag = sym_die_tag(member);
     if ((tag != DW_TAG_member && tag != DW_TAG_inheritance) ||
-        sym_debug_flag(debug, member, DW_AT_external)) // a static one of C++
+        sym_die_flag(debug, member, DW_AT_external)) // a static one of C++
         return true;
     fputs(members->count++ ? ", " : "", printer->out);
     if (members->count > MEMBERS_MOST || printer->values > VALUES_MOST) {
         fputs("...", printer->out);
         return false;
     }
-    const char *name = sym_debug_name(debug, member);
-    Dwarf_Die type = sym_debug_reference(debug, member, DW_AT_type);
+    const char *name = sym_die_name(debug, member);
+    struct sym_die type = sym_die_reference(debug, member, DW_AT_type);
     if (name)
         fprintf(printer->out, "%s = ", name);
-    sym_debug_unsigned(debug, member, DW_AT_data_member_location, &offset);
-    bool sized = type && sym_type_size(debug, type, &size);
-    if (type && bit_field(debug, member, offset, size, &first_bit, &bits))
+    member_offset(printer, member, &offset);
+    bool sized = sym_type_size(debug, type, &size);
+    if (sym_die_is(type) && bit_field(debug, member, offset, size, &first_bit, &bits))
         print_bits(printer, type, members->whole, first_bit, bits);
-    else if (type)
+    else if (sym_die_is(type))
         print_part(printer, type, part_of(members->whole, offset, sized ? size : 0));
-    if (type)
-        dwarf_dealloc_die(type);
     return true;
 }
 
-static void print_structure(struct printer *printer, Dwarf_Die type, struct part part)
+static void print_structure(struct printer *printer, struct sym_die type, struct part part)
 {
     struct members members = {.printer = printer, .whole = part};
     if (printer->nested >= NESTED_MOST) {
@@ -606,26 +417,25 @@ static void print_structure(struct printer *printer, Dwarf_Die type, struct part
         return;
     }
     fputc('{', printer->out);
-    sym_debug_each_child(printer->debug, type, print_member, &members);
+    sym_die_each_child(printer->debug, type, print_member, &members);
     fputc('}', printer->out);
 }
 
 // -------------------------------------------------------------------------------------------------
 
-static void print_stripped(struct printer *printer, Dwarf_Die type, struct part part)
+static void print_stripped(struct printer *printer, struct sym_die type, struct part part)
 {
-    Dwarf_Half tag = sym_debug_tag(type);
+    uint32_t tag = sym_die_tag(type);
     uint64_t size = 0;
     bool sized = sym_type_size(printer->debug, type, &size);
     bool made_of_parts = tag == DW_TAG_structure_type || tag == DW_TAG_class_type ||
                          tag == DW_TAG_union_type || tag == DW_TAG_array_type;
     bool nothing = part.size == 0 || !memchr(part.known, 1, part.size);
+    printer->values++;
     if (made_of_parts && sized && size == 0) {
         fputs("{}", printer->out);
         return;
     }
-    if (!made_of_parts)
-        printer->values++;
     if (nothing || (!made_of_parts && !all_known(part, sized ? size : 0))) {
         fputs("<unavailable>", printer->out);
         return;
@@ -655,19 +465,18 @@ static void print_stripped(struct printer *printer, Dwarf_Die type, struct part 
     }
 }
 
-static void print_part(struct printer *printer, Dwarf_Die type, struct part part)
+static void print_part(struct printer *printer, struct sym_die type, struct part part)
 {
-    Dwarf_Die stripped = strip(printer->debug, type, true);
+    struct sym_die stripped = sym_type_strip(printer->debug, type);
     printer->nested++;
-    if (stripped && printer->nested <= NESTED_MOST + DIMENSIONS_MOST)
+    if (sym_die_is(stripped) && printer->nested <= NESTED_MOST + SYM_DIMENSIONS_MOST)
         print_stripped(printer, stripped, part);
     else
         fputs("{...}", printer->out);
     printer->nested--;
-    release(stripped, type);
 }
 
-void sym_value_print(const struct sym_place_context *context, Dwarf_Die type,
+void sym_value_print(const struct sym_place_context *context, struct sym_die type,
                      const struct sym_value *value, FILE *out)
 {
     struct printer printer = {.context = context, .debug = context->debug, .out = out};

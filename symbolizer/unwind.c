@@ -110,6 +110,11 @@ static void set(struct sym_registers *registers, unsigned number, uint64_t value
 
 // -- by call frame information --------------------------------------------------------------------
 
+static struct sym_bytes block_of(const Dwarf_Regtable_Entry3 *rule)
+{
+    return (struct sym_bytes){rule->dw_block_ptr, (size_t)rule->dw_offset_or_block_len};
+}
+
 static bool find_cfa(const struct sym_unwinder *unwinder, const struct sym_frame_rules *cfi,
                      const struct sym_unwind_frame *frame, uint64_t *cfa)
 {
@@ -117,8 +122,7 @@ static bool find_cfa(const struct sym_unwinder *unwinder, const struct sym_frame
     struct sym_place_context context = {
         .dead = unwinder->dead, .debug = unwinder->debug, .registers = &frame->registers};
     if (rule->dw_value_type == DW_EXPR_EXPRESSION || rule->dw_value_type == DW_EXPR_VAL_EXPRESSION)
-        return sym_evaluate(&context, rule->dw_block_ptr, (size_t)rule->dw_offset_or_block_len,
-                            NULL, cfa);
+        return sym_evaluate(&context, block_of(rule), NULL, cfa);
     if (!get(&frame->registers, rule->dw_regnum, cfa))
         return false;
     if (rule->dw_offset_relevant)
@@ -147,12 +151,10 @@ static bool apply_rule(const struct sym_unwinder *unwinder, const Dwarf_Regtable
         *value = cfa + rule->dw_offset_or_block_len;
         return true;
     case DW_EXPR_EXPRESSION:
-        return sym_evaluate(&context, rule->dw_block_ptr, (size_t)rule->dw_offset_or_block_len,
-                            &cfa, &address) &&
+        return sym_evaluate(&context, block_of(rule), &cfa, &address) &&
                sym_dead_read_number(unwinder->dead, address, 8, value);
     case DW_EXPR_VAL_EXPRESSION:
-        return sym_evaluate(&context, rule->dw_block_ptr, (size_t)rule->dw_offset_or_block_len,
-                            &cfa, value);
+        return sym_evaluate(&context, block_of(rule), &cfa, value);
     default:
         return false;
     }
