@@ -50,8 +50,11 @@ static bool parse_flag(const char *text, bool *out)
     return false;
 }
 
+// `name` alone means "on", where that is one of the choices, as it does for a flag.
 static bool parse_choice(const struct param *param, const char *text)
 {
+    if (*text == '\0')
+        text = "on";
     for (unsigned i = 0; param->choices[i]; i++)
         if (strcmp(text, param->choices[i]) == 0) {
             *(unsigned *)param->value = i;

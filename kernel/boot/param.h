@@ -29,6 +29,7 @@ TABLE_DECLARE(param, struct param);
 // The string lives for ever. `name` alone gives "".
 #define PARAM_STRING(ident, name, value, help)                                                     \
     TABLE_ROW(param, struct param, param_##ident) = {name, PARAM_STRING_KIND, value, NULL, help}
+// `name` alone means "on" where that is a choice, and is refused where it is not.
 #define PARAM_CHOICE(ident, name, value, choices, help)                                            \
     TABLE_ROW(param, struct param, param_##ident) = {name, PARAM_CHOICE_KIND, value, choices, help}
 

@@ -22,6 +22,14 @@ def test_console_is_read_and_answered(machine):
     assert "ready" in machine.command("dmesg")
 
 
+def test_a_word_alone_means_on_where_that_is_a_choice(start):
+    machine = start(gdb=False, append="kdebug panic").boot()
+    parameters = machine.command("params")
+    assert re.search(r"^ +kdebug +on$", parameters, re.MULTILINE)
+    assert 'command line: panic cannot be ""' in machine.console.text
+    assert re.search(r"^ +panic +poweroff$", parameters, re.MULTILINE)
+
+
 def test_poweroff_ends_the_machine_with_status_0(machine):
     machine.type("poweroff\n")
     assert machine.exit_status() == 0
