@@ -19,9 +19,37 @@ struct kd_panic_facts {
 
 // -- capsule.c --------------------------------------------------------------------------------
 
+#define KD_CAPSULE_TEXT_PART 1024 // of a text in one record
+#define KD_CAPSULE_POINTED_BYTES                                                                   \
+    256 // taken of what a register or a word of the panic's stack points to
+
+// The one that is being written.
+struct kd_capsule {
+    struct kd_capsule_writer writer;
+    struct kd_capsule_lines lines;
+    const struct kd_panic_facts *facts;
+    struct kd_capsule_summary summary;
+};
+extern struct kd_capsule kd_capsule;
+
+// Into an array that is zero; it need not end with a NUL.
+void kd_capsule_string(char *to, size_t size, const char *from);
 // Prints the capsule behind the report and keeps it; nothing when panic.capsule is 0.
 // Returns the number of its lines.
 uint32_t kd_capsule_write(const struct kd_panic_facts *facts, uint32_t id);
+
+// -- capsule_registers.c ----------------------------------------------------------------------
+
+int kd_capsule_register_set(void *unused);
+// `cpu` executes the thread, or KD_CAPSULE_NO_CPU.
+void kd_capsule_registers(int64_t thread, uint32_t cpu, const struct kd_frame *frame,
+                          uint64_t valid);
+
+// -- capsule_threads.c ------------------------------------------------------------------------
+
+int kd_capsule_cpu_stack(void *cpu);   // a struct kd_cpu that stands still
+int kd_capsule_cpu_pointed(void *cpu); // what its registers and its stack point to
+int kd_capsule_threads(void *unused);
 
 // -- kept.c: the report and capsule in memory that survives a warm reboot -------------------
 

@@ -15,7 +15,8 @@
 #define CHUNK        1024 // in one record
 #define CHUNK_LEAST  64   // a block with less room is ended
 #define COVERED_MAX  768
-#define CANARIES_MAX 1024
+#define CANARY_SLOTS 8192 // a power of two
+#define CANARIES_MAX 6144 // so that a free slot is near
 #define WORD         sizeof(uint64_t)
 
 struct range {
@@ -28,7 +29,7 @@ static struct {
     // Sorted, apart, not touching: what has been taken or withheld.
     struct range covered[COVERED_MAX];
     unsigned covered_count;
-    uint64_t canaries[CANARIES_MAX];
+    uint64_t canaries[CANARY_SLOTS]; // at the slot of its low bits or the next free one; 0: free
     unsigned canary_count;
 } memory;
 
@@ -44,12 +45,19 @@ uint64_t kd_capsule_memory_bytes(void)
 
 // -- canaries ---------------------------------------------------------------------------------
 
+// Where the value is, or would be: canaries are random numbers.
+static uint64_t *canary_slot(uint64_t value)
+{
+    // Machines may keep the lowest byte 0.
+    size_t slot = (value >> 8) % CANARY_SLOTS;
+    while (memory.canaries[slot] != 0 && memory.canaries[slot] != value)
+        slot = (slot + 1) % CANARY_SLOTS;
+    return &memory.canaries[slot];
+}
+
 bool kd_capsule_is_canary(uint64_t value)
 {
-    for (unsigned i = 0; i < memory.canary_count; i++)
-        if (memory.canaries[i] == value)
-            return true;
-    return false;
+    return value != 0 && *canary_slot(value) == value;
 }
 
 static int canaries_find(void *argument)
@@ -61,9 +69,9 @@ static int canaries_find(void *argument)
         uint64_t value;
         if (!kd.kernel->thread_canary(&thread, &value) || value == 0)
             continue;
-        if (memory.canary_count == CANARIES_MAX)
+        if (memory.canary_count++ == CANARIES_MAX)
             return -1;
-        memory.canaries[memory.canary_count++] = value;
+        *canary_slot(value) = value;
     }
     return 0;
 }
@@ -75,6 +83,7 @@ void kd_capsule_memory_init(struct kd_capsule_writer *writer, uint64_t budget_by
     memory.taken = 0;
     memory.covered_count = 0;
     memory.canary_count = 0;
+    memset(memory.canaries, 0, sizeof(memory.canaries));
     // One that is not known could not be zeroed.
     if (kd.kernel->thread_canary != NULL && kd_protect(canaries_find, NULL, NULL) != 0)
         memory.left = 0;
@@ -198,7 +207,7 @@ static void zero_canaries(uint8_t *bytes, size_t length, uint8_t found[CHUNK / W
     for (size_t i = 0; i < length / WORD; i++) {
         uint64_t word;
         memcpy(&word, bytes + i * WORD, WORD);
-        if (word != 0 && kd_capsule_is_canary(word)) {
+        if (kd_capsule_is_canary(word)) {
             memset(bytes + i * WORD, 0, WORD);
             found[i / 8] |= (uint8_t)(1 << i % 8);
         }

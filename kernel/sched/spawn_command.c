@@ -6,7 +6,7 @@
 #include "kernel/sched/thread.h"
 #include "kernel/shell/command.h"
 
-#define SPAWN_MAX 64 // at a time
+#define SPAWN_MAX 2000 // at a time
 
 static void spawned_run(void *unused)
 {
