@@ -5,6 +5,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <netinet/tcp.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -77,6 +78,10 @@ static struct error *serve_all(int listener, struct connection *connection,
             continue;
         if (connection->socket < 0)
             return error_errno("waiting for gdb");
+        // An answer goes out in several pieces; Nagle's algorithm would hold the last one back
+        // until gdb's side acknowledges the others, which it does 40 ms later.
+        int one = 1;
+        setsockopt(connection->socket, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
         serve_one(connection, session);
         close(connection->socket);
     } while (!once && sym_session_state(session) != SYM_SESSION_KILLED);
