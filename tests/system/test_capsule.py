@@ -311,3 +311,41 @@ def test_the_next_boot_offers_it(start, way):
     machine.command("panic clear")
     assert "no panic is kept" in machine.command("panic")
     machine.command("mem")  # the allocators work around it
+
+
+# -- through gdb ------------------------------------------------------------------------------
+
+def test_gdb_gets_the_capsule_of_the_panic_that_stopped_it(start, debug):
+    """On a line that gdb has, the capsule would be noise: it is there for the asking, and comes whole
+    through the packets that carry text."""
+    machine = start(wait=True)
+    gdb = debug(machine)
+    gdb.command("tbreak sched_idle_loop")
+    gdb.resume("continue")
+    gdb.command("set var $pc = (unsigned long)&crash_null")
+    assert gdb.resume("continue").signal == "SIGSEGV"
+    gdb.wait_target_output("end of panic report")
+    assert "~C0000" not in gdb.target_output + machine.console.text
+    text = gdb.command("monitor panic capsule", timeout=120)
+    capsule = Capsule(text)
+    assert not capsule.lines.bad and capsule.spoiled == 0 and capsule.summary
+    assert capsule.machine["reason"].startswith("null pointer write")
+    assert int(re.search(r"end panic capsule [0-9a-f]{8} (\d+)", text)[1]) == \
+        len(capsule.lines.good)
+    assert gdb.command("monitor panic").lstrip().startswith("PANIC: null pointer write")
+    assert "cpu0" in gdb.command("monitor ps")
+
+
+def test_gdb_gets_the_capsule_of_an_earlier_run(start, debug):
+    """The machine stands by Ctrl-C; it runs on afterwards."""
+    machine = start(append="panic=reboot", extra=REBOOTS).boot()
+    before = Capsule(crash(machine, "null"))
+    machine.wait_for(r"warning: an earlier run panicked: ")
+    machine.boot()
+    gdb = debug(machine)
+    again = Capsule(gdb.command("monitor panic capsule", timeout=120))
+    assert again.blocks == before.blocks and again.summary
+    gdb.command("monitor panic clear")
+    assert "no panic is kept" in gdb.command("monitor panic capsule")
+    gdb.command("detach")
+    assert "ticker" in machine.command("ps")

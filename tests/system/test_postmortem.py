@@ -10,6 +10,7 @@ import drgn
 import pytest
 
 from harness.batch import run_gdb
+from harness.capsule import Capsule
 from harness.machine import BUILD, FATHOM
 
 # The functions of the thread that `crash null` panics in, from the innermost one.
@@ -231,3 +232,34 @@ def test_a_log_without_a_capsule_is_an_error(folder, kernel):
     empty.write_text("PANIC: nothing\n", encoding="utf-8")
     assert "holds no panic capsule" in decode("--core", folder / "core", empty, "-e", kernel,
                                               status=1).stderr
+
+
+MANY = 1500
+
+
+def test_more_threads_than_the_budget_has_room_for(start, kernel, folder):
+    """All have a record and registers; memory goes to those that ran first, then as far as it goes."""
+    machine = start(gdb=False, cpus=4, append="panic=poweroff").boot()
+    machine.command(f"spawn {MANY}")
+    machine.type("crash null\n")
+    machine.wait_for(r"^end panic capsule .*\n")
+    capsule = Capsule(machine.console.text)
+    assert not capsule.lines.bad and capsule.spoiled == 0
+    _, threads, left_out, stacks_left_out, memory, _, _ = capsule.summary
+    assert len(capsule.threads) == len(capsule.registers) == threads > MANY and left_out == 0
+    assert 0.9 * 65536 < memory <= 65536 and MANY / 2 < stacks_left_out < threads - 10
+    running = [thread for _, thread, _ in capsule.cpus.values()]
+    assert set(list(capsule.threads)[:4]) == set(running)
+    for ident in running:
+        sp = next(value for name, value in capsule.registers[ident][1].items()
+                  if name in ("sp", "rsp"))
+        assert None not in capsule.read(sp, capsule.threads[ident]["high"] - sp)
+
+    log = folder / "panic.log"
+    log.write_text(machine.console.text, encoding="utf-8")
+    listed, trace = gdb_remote(log, kernel, folder, "info threads", "bt")
+    assert listed.count('"spawned" (') == MANY
+    assert functions(trace) == CRASHED
+    listed, trace = gdb_core(log, kernel, folder, "info threads", "bt")
+    assert len(re.findall(r"^[* ]+\d+ +LWP", listed, re.M)) == threads
+    assert functions(trace) == CRASHED
