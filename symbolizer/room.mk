@@ -56,7 +56,7 @@ unit.sym_capsule.libs := -llz4 -lzstd -lz
 symbolizer.report := $(addprefix symbolizer/report/,arena.c capstone.c cursor.c disassembly.c format.c \
     format_fathom.c format_freebsd.c format_linux.c format_redox.c format_zircon.c images.c \
     line.c linux_beginnings.c linux_place.c linux_skips.c linux_who.c reader.c riscv_disassembly.c \
-    source.c title.c write_html.c write_json.c write_text.c writers.c)
+    riscv_encodings.c source.c title.c write_html.c write_json.c write_text.c writers.c)
 host.sources += $(symbolizer.report)
 host.libs    += -ljansson -lnettle
 

@@ -37,7 +37,7 @@ struct report_listing report_disassemble_frame(struct report_arena *arena,
 struct report_listing report_disassemble_code(struct report_arena *arena, uint16_t machine,
                                               const struct report_code *code);
 
-// One RISC-V instruction (RV64IMAC, Zicsr, Zifencei, the privileged ones); F and D are named by
-// their words only. Returns its length, 0 where there are too few bytes.
+// One RISC-V instruction (see riscv_encodings.h), which stands at the address; "" where it is none.
+// Returns its length, 0 where there are too few bytes.
 size_t report_riscv_disassemble(const uint8_t *bytes, size_t length, uint64_t address, char *to,
                                 size_t size);
