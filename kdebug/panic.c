@@ -23,10 +23,12 @@
 #define ALSO_BYTES      950 // who panicked, too
 #define REGISTERS_BYTES 1200
 #define BACKTRACE_BYTES 3700
-#define OTHERS_BYTES    6000 // backtraces of the other CPUs, together
+#define OTHERS_BYTES    5900 // backtraces of the other CPUs, together
 #define LOG_BYTES       4500
-#define END_BYTES       64
+#define END_BYTES       128
 #define CUT_BYTES       80 // for telling so, in all sections
+#define LINE_BYTES                                                                                 \
+    96 // a line is not begun when there is not so much left: half an address misleads
 _Static_assert(REASON_LINE + WHERE_BYTES + ALSO_BYTES + REGISTERS_BYTES + BACKTRACE_BYTES +
                        OTHERS_BYTES + LOG_BYTES + END_BYTES + CUT_BYTES <=
                    115200 / 10 * 3 / 2,
@@ -39,6 +41,7 @@ static const struct kd_trap *reason_trap;
 // What another CPU said that panicked, too.
 static char other_reason[KD_CPU_MAX][KD_OTHER_REASON_BYTES];
 static size_t bytes_left; // of the section's share
+static bool line_begun;   // the section's last character was not the end of a line
 
 static void print(const char *characters, size_t length)
 {
@@ -46,18 +49,29 @@ static void print(const char *characters, size_t length)
     kd_keep_report(characters, length);
 }
 
+static bool fits(char character)
+{
+    // A newline goes over the line with a carriage return.
+    size_t bytes = character == '\n' ? 2 : 1;
+    if (bytes_left <= (line_begun ? bytes : LINE_BYTES))
+        return false;
+    bytes_left -= bytes;
+    line_begun = character != '\n';
+    return true;
+}
+
 static void report_sink(struct kd_text *text, const char *characters, size_t length)
 {
     (void)text;
     static const char cut[] = "...\n";
     size_t fit = 0;
-    // A newline goes over the line with a carriage return.
-    for (; fit < length && bytes_left > 1; fit++)
-        bytes_left -= characters[fit] == '\n' ? 2 : 1;
+    while (fit < length && fits(characters[fit]))
+        fit++;
     if (fit > 0)
         print(characters, fit);
     if (fit < length && bytes_left > 0) {
         bytes_left = 0;
+        line_begun = true;
         print(cut, sizeof(cut) - 1);
     }
 }
@@ -177,6 +191,7 @@ static void print_section(int (*write)(void *argument), struct section *section,
 {
     struct gdb_error error = {.text = ""};
     bytes_left = bytes;
+    line_begun = false;
     if (kd_protect(write, section, &error) != 0)
         kd_text_printf(section->text, "\n(%s)\n", error.text);
     kd_text_flush(section->text);

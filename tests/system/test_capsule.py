@@ -12,6 +12,7 @@ from harness.capsule import CANARY, SECRET, Capsule, Lines
 
 REPORT_BYTES_MAX = 17280  # 1.5 s at 115200 baud, so 2 s with a CPU that does not answer
 REBOOTS = ("-action", "reboot=reset")
+FRAME_POINTER = {"x86_64": "rbp", "aarch64": "x29", "riscv64": "fp"}
 MEMORY_STACK = 1
 CPU_STOPPED = 1
 # Registers that tell of the present, not of the moment of the stop. A bit of cntv_ctl_el0 says that
@@ -274,6 +275,66 @@ def test_the_report_is_out_in_two_seconds_on_eight_cpus(start, kind):
     report = report_of(crash(machine, kind))
     assert len(re.findall(r"^cpu \d thread \d+ .*:$", report, re.M)) == 8
     assert on_the_line(report) <= REPORT_BYTES_MAX
+
+
+def write(gdb, at, data):
+    gdb.command(f"python gdb.selected_inferior().write_memory({at}, bytes.fromhex('{data.hex()}'))")
+
+
+def address(gdb, expression):
+    return gdb.evaluate(f"(unsigned long)({expression})") & (1 << 64) - 1
+
+
+def fill_log(gdb, lines):
+    """As many records as a report shows, of the longest kind, behind what there is."""
+    size = gdb.evaluate("sizeof(ring[0].record.text)")
+    first = gdb.evaluate("next_sequence")
+    for number in range(first, first + lines):
+        slot = f"ring[{number} % 512]"
+        gdb.command(f"set var {slot}.record.sequence = {number}")
+        gdb.command(f"set var {slot}.record.length = {size - 1}")
+        gdb.command(f"set var {slot}.state = {2 * number + 1}")
+        write(gdb, address(gdb, f"&{slot}.record.text"), b"x" * (size - 1) + b"\0")
+    gdb.command(f"set var next_sequence = {first + lines}")
+
+
+def make_stack(gdb, arch, kernel, depth):
+    """A chain of frames in slots of the log that are free, each in the function with the longest name;
+    returns the frame pointer of the innermost one."""
+    names = subprocess.run(["nm", kernel], capture_output=True, text=True, check=True).stdout
+    function = max(re.findall(r" [tT] (\w+)$", names, re.M), key=len)
+    pc, at = address(gdb, f"&{function}") + 4, address(gdb, "&ring[400]")
+    for number in range(depth):
+        record = at + 64 * number
+        following = record + 64 + (16 if arch == "riscv64" else 0)
+        write(gdb, record, (following if number < depth - 1 else 0).to_bytes(8, "little") +
+              pc.to_bytes(8, "little"))
+    return at + (16 if arch == "riscv64" else 0)
+
+
+def test_the_longest_report_is_out_in_two_seconds(start, debug, arch):
+    """Eight CPUs panic with deep stacks of long names in threads with long names, and the log is full
+    of long lines: what is longer than its share of the time is cut."""
+    machine = start(cpus=8, append="panic=poweroff panic.capsule=4096").boot()
+    gdb = debug(machine)
+    frame_pointer = make_stack(gdb, arch, machine.kernel, 64)
+    for number in re.findall(r"^[* ]+(\d+) +Thread .*running on CPU", gdb.command("info threads"), re.M):
+        gdb.command(f"thread {number}")
+        gdb.command("set var $pc = (unsigned long)&crash_null")
+        gdb.command(f"set var ${FRAME_POINTER[arch]} = {frame_pointer:#x}")
+    for cpu in range(8):
+        gdb.command(f'set var cpus[{cpu}].current->name = "{"n" * 31}"')
+    fill_log(gdb, 20)
+    gdb.command("detach")
+    machine.wait_for(r"^PANIC: ")
+    wait_capsule(machine)
+    text = machine.console.text
+    report = report_of(text[text.index("PANIC: "):])
+    assert len(re.findall(r"^cpu \d thread \d+ \(n{31}\):$", report, re.M)) == 8
+    assert report.count("\n...\n") == 7, "of the stacks, at the end of a line: no half an address"
+    assert report.count("...\n") == 8, "and of the log"
+    assert "x" * 100 in report.split("last log lines:")[1]
+    assert 11000 < on_the_line(report) <= REPORT_BYTES_MAX
 
 
 def test_the_budget_is_kept(start):
