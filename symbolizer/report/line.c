@@ -7,7 +7,8 @@
 #include <string.h>
 #include <time.h>
 
-#define MIDDLE_MAX 400 // a time stamp farther in is somebody's text
+#define MIDDLE_MAX         400 // a time stamp farther in is somebody's text
+#define LINE_NUMBER_DIGITS 6
 
 // -- printable text -------------------------------------------------------------------------------
 
@@ -133,6 +134,8 @@ static bool kernel_time(struct report_arena *arena, struct report_cursor *cursor
     const char *start = try.at;
     uint64_t micros = report_decimal(&try);
     size_t digits = (size_t)(try.at - start);
+    if (report_accept(&try, " <")) // dmesg -d: since the line before
+        report_until(&try, "]");
     report_expect(&try, "]");
     if (try.failed || digits != 6)
         return false;
@@ -163,7 +166,32 @@ static bool printk_caller(struct report_arena *arena, struct report_cursor *curs
     return true;
 }
 
-// What terminal programs put before a line: "[21:30:01.123]", "[2026-11-22 21:30:01]".
+// /dev/kmsg and extended netconsole: "6,1234,5678901,-,caller=T7;", priority, number, microseconds.
+static bool kmsg(struct report_arena *arena, struct report_cursor *cursor, struct report_line *line)
+{
+    struct report_cursor try = *cursor;
+    report_decimal(&try);
+    report_expect(&try, ",");
+    report_decimal(&try);
+    report_expect(&try, ",");
+    uint64_t micros = report_decimal(&try);
+    report_expect(&try, ",");
+    struct report_span flags = report_until(&try, "; ");
+    report_expect(&try, ";");
+    if (try.failed)
+        return false;
+    struct report_match caller;
+    if (report_match("*caller=", flags, &caller))
+        line->caller = report_strndup(arena, caller.rest.at, caller.rest.length);
+    line->has_time = true;
+    line->wall = false;
+    line->time_s = (double)micros / 1e6;
+    *cursor = try;
+    return true;
+}
+
+// What terminal programs and dmesg -H put before a line: "[21:30:01.123]", "[2026-11-22 21:30:01]",
+// "[  +0.000012]".
 static bool terminal_time(struct report_arena *arena, struct report_cursor *cursor,
                           struct report_line *line)
 {
@@ -173,9 +201,25 @@ static bool terminal_time(struct report_arena *arena, struct report_cursor *curs
     const char *start = try.at;
     while (report_left(&try) && strchr("0123456789:.- T+Z", *try.at))
         try.at++;
-    bool clock = !try.failed && memchr(start, ':', (size_t)(try.at - start));
+    size_t length = try.failed ? 0 : (size_t)(try.at - start);
+    bool clock = length && (memchr(start, ':', length) || memchr(start, '+', length));
     report_expect(&try, "]");
     if (try.failed || !clock)
+        return false;
+    *cursor = try;
+    return true;
+}
+
+// The numbers "grep -n" and "cat -n" put before a line.
+static bool line_number(struct report_arena *arena, struct report_cursor *cursor,
+                        struct report_line *line)
+{
+    (void)arena, (void)line;
+    struct report_cursor try = *cursor;
+    const char *start = try.at;
+    report_decimal(&try);
+    bool few = try.at - start <= LINE_NUMBER_DIGITS;
+    if (try.failed || !few || !(report_accept(&try, ":") || report_accept(&try, "\t")))
         return false;
     *cursor = try;
     return true;
@@ -201,31 +245,76 @@ static bool host_and_tag(struct report_arena *arena, struct report_cursor *curso
     return true;
 }
 
+// "21:30:01", "21:30:01.123456"
+static void clock_time(struct report_cursor *cursor)
+{
+    for (int i = 0; i < 3; i++) {
+        if (i)
+            report_expect(cursor, ":");
+        report_decimal(cursor);
+    }
+    if (report_accept(cursor, "."))
+        report_decimal(cursor);
+}
+
+// "Nov 22 21:30:01"
+static void date_and_clock(struct report_cursor *cursor)
+{
+    static const char months[] = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec ";
+    struct report_span month = report_word(cursor);
+    char name[5] = {0};
+    if (month.length == 3)
+        memcpy(name, month.at, 3);
+    name[3] = ' ';
+    cursor->failed |= month.length != 3 || !strstr(months, name);
+    report_skip_spaces(cursor);
+    report_decimal(cursor);
+    report_expect(cursor, " ");
+    clock_time(cursor);
+}
+
+// syslog's, and that of ts by itself.
 static bool syslog_time(struct report_arena *arena, struct report_cursor *cursor,
                         struct report_line *line)
 {
-    static const char months[] = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec ";
     struct report_cursor try = *cursor;
-    struct report_span month = report_word(&try);
-    char name[5] = {0};
-    if (month.length != 3)
+    date_and_clock(&try);
+    report_expect(&try, " ");
+    if (try.failed)
         return false;
-    memcpy(name, month.at, 3);
-    name[3] = ' ';
-    if (!strstr(months, name))
-        return false;
-    report_skip_spaces(&try);
+    host_and_tag(arena, &try, line);
+    *cursor = try;
+    return true;
+}
+
+// dmesg -T: "[Sun Nov 22 21:30:01 2026]"
+static bool readable_time(struct report_arena *arena, struct report_cursor *cursor,
+                          struct report_line *line)
+{
+    (void)arena, (void)line;
+    struct report_cursor try = *cursor;
+    report_expect(&try, "[");
+    report_word(&try);
+    report_expect(&try, " ");
+    date_and_clock(&try);
+    report_expect(&try, " ");
     report_decimal(&try);
+    report_expect(&try, "]");
+    if (try.failed)
+        return false;
+    *cursor = try;
+    return true;
+}
+
+// ts -s: "00:00:01 "
+static bool bare_time(struct report_arena *arena, struct report_cursor *cursor,
+                      struct report_line *line)
+{
+    (void)arena, (void)line;
+    struct report_cursor try = *cursor;
+    clock_time(&try);
     report_expect(&try, " ");
-    for (int i = 0; i < 3; i++) {
-        if (i)
-            report_expect(&try, ":");
-        report_decimal(&try);
-    }
-    if (report_accept(&try, "."))
-        report_decimal(&try);
-    report_expect(&try, " ");
-    if (try.failed || !host_and_tag(arena, &try, line))
+    if (try.failed)
         return false;
     *cursor = try;
     return true;
@@ -242,7 +331,7 @@ static unsigned field(struct report_cursor *cursor, const char *separator, unsig
     return (unsigned)value;
 }
 
-// "2026-11-22T21:30:01.123456+01:00 host kernel: " (RFC 3339).
+// "2026-11-22T21:30:01.123456+01:00 host kernel: " (RFC 3339), the last two or not.
 static bool iso_time(struct report_arena *arena, struct report_cursor *cursor,
                      struct report_line *line)
 {
@@ -272,23 +361,26 @@ static bool iso_time(struct report_arena *arena, struct report_cursor *cursor,
         report_accept(&try, "Z");
     }
     report_expect(&try, " ");
-    if (try.failed || !host_and_tag(arena, &try, line))
+    if (try.failed)
         return false;
+    host_and_tag(arena, &try, line);
     line->has_time = line->wall = true;
     line->time_s = (double)(timegm(&when) - east_s) + fraction;
     *cursor = try;
     return true;
 }
 
+// A mail's quotation, and the byte order mark that some editors begin a file with.
 static bool quote(struct report_arena *arena, struct report_cursor *cursor,
                   struct report_line *line)
 {
     (void)arena, (void)line;
-    return report_accept(cursor, "> ");
+    return report_accept(cursor, "> ") || report_accept(cursor, "\xef\xbb\xbf");
 }
 
 static prefix_parser *const prefixes[] = {
-    quote, level, kernel_time, printk_caller, terminal_time, syslog_time, iso_time,
+    quote,         level,       kmsg,     kernel_time, printk_caller, terminal_time,
+    readable_time, syslog_time, iso_time, bare_time,   line_number,
 };
 #define PREFIX_COUNT (sizeof(prefixes) / sizeof(*prefixes))
 

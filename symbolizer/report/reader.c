@@ -392,6 +392,8 @@ static void end_line(struct report_reader *reader)
         learn_live(reader, line);
         find_line(reader, line);
     }
+    if (reader->live && line->report)
+        report_note_subject(&reader->arena, line->report);
     if (reader->live)
         write_line(reader, line);
     if (reader->lines > LINES_MAX || reader->arena.total > EPOCH_BYTES)

@@ -109,6 +109,13 @@ static size_t collect(struct report_arena *arena, const struct report *report, b
     return count;
 }
 
+void report_note_subject(struct report_arena *arena, struct report *report)
+{
+    const char *names[SIGNATURE_FRAMES];
+    if (!report->subject)
+        collect(arena, report, false, names, &report->subject);
+}
+
 void report_make_title(struct report_arena *arena, struct report *report)
 {
     const char *names[SIGNATURE_FRAMES] = {0};

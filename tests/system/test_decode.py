@@ -92,6 +92,20 @@ def test_a_panic_in_json_names_function_file_and_line(arch, crash):
     assert (place["file"], place["line"]) == (CRASH_C, line_of("ASSERT(zero == 1)"))
 
 
+def test_a_live_panic_shows_what_the_whole_log_shows(arch, crash):
+    """No trap brought it here, so where the source belongs is known by the frames' names only."""
+    log = crash("assert")
+    whole = decode(log, "-e", kernel_of(arch))
+    line = line_of("ASSERT(zero == 1)")
+    assert re.search(rf"^--- +> +{line}  .*ASSERT", whole, re.M), whole
+    with open(log) as text:
+        live = subprocess.run([FATHOM, "decode", "--follow", "--no-index", "-e", kernel_of(arch)],
+                              stdin=text, capture_output=True, text=True, check=True,
+                              timeout=DECODE_SECONDS).stdout
+    # Only what is said of all of it comes later, when nothing more can belong to it.
+    assert sorted(live.splitlines()) == sorted(whole.splitlines())
+
+
 def test_other_kernels_file_is_not_taken(arch, crash):
     others = [word for other in ("x86_64", "aarch64", "riscv64")
               if os.path.exists(kernel_of(other)) for word in ("-e", kernel_of(other))]

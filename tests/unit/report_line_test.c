@@ -45,6 +45,21 @@ static void prefixes_are_passed_over_however_they_are_combined(void **state)
         "[21:30:01.123] ",
         "[2026-11-22 21:30:01] [    1.234567] ",
         "> [    1.234567] ",
+        "> > ",
+        "\xef\xbb\xbf[    1.234567] ",
+        "6,1204,52100001,-;",
+        "4,1204,52100001,-,caller=T7;",
+        "kern  :warn  : [    1.234567] ",
+        "[    1.234567 <    0.000012>] ",
+        "[  +0.000012] ",
+        "[Sun Nov 22 21:30:01 2026] ",
+        "2026-11-22T20:30:01,123456+00:00 ",
+        "2026-11-22T20:30:01.123456789Z [    1.234567] ",
+        "Nov 22 21:30:01 ",
+        "00:00:01 ",
+        "00:00:01.123456 ",
+        "105:",
+        "   105\t[    1.234567] ",
     };
     for (size_t i = 0; i < sizeof(before) / sizeof(*before); i++) {
         char text[256];
@@ -61,6 +76,10 @@ static void what_prefixes_say_is_kept(void **state)
     assert_false(line->wall);
     assert_true(line->time_s > 842.0001 && line->time_s < 842.0002);
     assert_string_equal(line->caller, "T1042");
+    line = make("4,1204,842000101,-,caller=C2;x");
+    assert_true(line->has_time && !line->wall);
+    assert_true(line->time_s > 842.0001 && line->time_s < 842.0002);
+    assert_string_equal(line->caller, "C2");
     line = make("1970-01-02T01:00:00.5+01:00 board kernel: x");
     assert_true(line->wall);
     assert_true(line->time_s == 86400.5);
@@ -73,6 +92,10 @@ static void words_in_brackets_that_are_no_prefix_stay(void **state)
     assert_body(make("[<ffffffff81000000>] f+0x1/0x2"), "[<ffffffff81000000>] f+0x1/0x2");
     assert_body(make("[0000000000000018] pgd=0"), "[0000000000000018] pgd=0");
     assert_body(make("#0 0x1 f+0x0/0x1"), "#0 0x1 f+0x0/0x1");
+    assert_body(make("1234567:89"), "1234567:89");
+    assert_body(make("12,30 of 40;x"), "12,30 of 40;x");
+    assert_body(make("[Sunday] f+0x0/0x1"), "[Sunday] f+0x0/0x1");
+    assert_body(make("Mark 3 12:00 x"), "Mark 3 12:00 x");
 }
 
 static void a_line_glued_to_the_end_of_another_is_found_by_its_time(void **state)
