@@ -63,8 +63,8 @@ host.libs    += -ljansson -lnettle
 unit.tests += report_line report_formats report_places
 unit.report_line.sources    := tests/unit/report_line_test.c \
     $(addprefix symbolizer/report/,arena.c cursor.c line.c)
-unit.report_formats.sources := tests/unit/report_formats_test.c tests/unit/sym_fake.c \
-    $(symbolizer.report) base/error.c
+unit.report_formats.sources := tests/unit/report_formats_test.c tests/unit/report_logs.c \
+    tests/unit/sym_fake.c $(symbolizer.report) base/error.c
 unit.report_places.sources  := tests/unit/report_places_test.c tests/unit/sym_fake.c \
     $(symbolizer.report) base/error.c
 unit.report_formats.libs    := -ljansson -lnettle

@@ -132,19 +132,39 @@ struct report_frame *report_add_frame(struct report_parser *parser,
     return copy;
 }
 
+static void begin_stack(struct report *report, struct report_stack *stack)
+{
+    report->exact_next = false;
+    report->user = false;
+    report->stack = stack;
+}
+
+void report_add_side_stack(struct report_parser *parser, const char *title)
+{
+    struct report *report = parser->report;
+    struct report_stack *stack = report_alloc(parser->arena, sizeof(*stack));
+    stack->title = title;
+    struct report_stack **end = &report->first_stack.next;
+    while (*end)
+        end = &(*end)->next;
+    *end = stack;
+    begin_stack(report, stack);
+}
+
 void report_add_stack(struct report_parser *parser, const char *title)
 {
     struct report *report = parser->report;
-    report->exact_next = false;
-    report->user = false;
-    if (!report->stack->count) {
-        report->stack->title = title ? title : report->stack->title;
+    if (report->stack->count) {
+        report_add_side_stack(parser, title);
         return;
     }
-    struct report_stack *stack = report_alloc(parser->arena, sizeof(*stack));
-    stack->title = title;
-    report->stack->next = stack;
-    report->stack = stack;
+    begin_stack(report, report->stack);
+    report->stack->title = title ? title : report->stack->title;
+}
+
+void report_return_to_first_stack(struct report_parser *parser)
+{
+    begin_stack(parser->report, &parser->report->first_stack);
 }
 
 void report_add_register(struct report_parser *parser, struct report_span name, uint64_t value)

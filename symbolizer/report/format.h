@@ -72,6 +72,10 @@ struct report_frame *report_add_frame(struct report_parser *parser,
 // A stack of its own for the frames that follow, unless the present one is still empty and
 // untitled.
 void report_add_stack(struct report_parser *parser, const char *title);
+// The same for a stack that is not what the report is about: the first one stays for that, even
+// where it is still empty, until the second function returns to it.
+void report_add_side_stack(struct report_parser *parser, const char *title);
+void report_return_to_first_stack(struct report_parser *parser);
 // The first value of a name stays.
 void report_add_register(struct report_parser *parser, struct report_span name, uint64_t value);
 // "rax 0123456789abcdef rbx ...", "RAX: 0123456789abcdef RBX: ...", "x1 : 0123...": returns how

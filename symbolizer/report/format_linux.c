@@ -67,14 +67,63 @@ static enum report_verdict trace_begins(struct report_parser *parser,
     return REPORT_PART;
 }
 
+// The places that stand among the words of a line, which are frames of no trace.
+static unsigned add_tokens(struct report_parser *parser, enum report_role role)
+{
+    struct report_cursor cursor = report_span_cursor(parser->line->body);
+    unsigned count = 0;
+    while (report_left(&cursor)) {
+        report_skip_spaces(&cursor);
+        struct report_frame frame = {.role = role, .aside = true};
+        if (report_token(parser, &cursor, &frame)) {
+            report_add_frame(parser, &frame);
+            count++;
+        } else {
+            report_word(&cursor);
+        }
+    }
+    return count;
+}
+
+static const char *stack_title(struct report_parser *parser)
+{
+    struct report_span title = parser->line->body;
+    if (title.length && title.at[title.length - 1] == ':')
+        title.length--;
+    return report_copy(parser, title);
+}
+
+// The heading of a trace that the report is about, or of one of several.
 static enum report_verdict titled_stack(struct report_parser *parser,
                                         const struct report_match *match)
 {
     (void)match;
-    struct report_span title = parser->line->body;
-    if (title.length && title.at[title.length - 1] == ':')
-        title.length--;
-    report_add_stack(parser, report_copy(parser, title));
+    report_add_stack(parser, stack_title(parser));
+    return REPORT_PART;
+}
+
+// The heading of a trace that was taken earlier, wherever it stands.
+static enum report_verdict side_stack(struct report_parser *parser,
+                                      const struct report_match *match)
+{
+    (void)match;
+    report_add_side_stack(parser, stack_title(parser));
+    add_tokens(parser, REPORT_RETURN);
+    return REPORT_PART;
+}
+
+// "HARDIRQ-ON-W at:", "Preemption disabled at:"
+static enum report_verdict stack_of_place(struct report_parser *parser,
+                                          const struct report_match *match)
+{
+    return match->rest.length ? REPORT_NOT_OURS : side_stack(parser, match);
+}
+
+static enum report_verdict main_stack(struct report_parser *parser,
+                                      const struct report_match *match)
+{
+    (void)match;
+    report_return_to_first_stack(parser);
     return REPORT_PART;
 }
 
@@ -93,20 +142,20 @@ static enum report_verdict offset(struct report_parser *parser, const struct rep
 }
 
 // "WARNING: CPU: 1 PID: 85 at file.c:22 name+0x1/0x2 [module]": the place once more.
-static enum report_verdict tokens_beside(struct report_parser *parser,
-                                         const struct report_match *match)
+static enum report_verdict exact_beside(struct report_parser *parser,
+                                        const struct report_match *match)
 {
     (void)match;
-    struct report_cursor cursor = report_span_cursor(parser->line->body);
-    while (report_left(&cursor)) {
-        report_skip_spaces(&cursor);
-        struct report_frame frame = {.role = REPORT_EXACT, .aside = true};
-        if (report_token(parser, &cursor, &frame))
-            report_add_frame(parser, &frame);
-        else
-            report_word(&cursor);
-    }
+    add_tokens(parser, REPORT_EXACT);
     return REPORT_PART;
+}
+
+// "#0: ffff888003a4 (outer){+.+.}-{3:3}, at: name+0x1/0x2": where it was called.
+static enum report_verdict callers_beside(struct report_parser *parser,
+                                          const struct report_match *match)
+{
+    (void)match;
+    return add_tokens(parser, REPORT_RETURN) ? REPORT_PART : REPORT_NOT_OURS;
 }
 
 static const struct report_rule rules[] = {
@@ -135,14 +184,16 @@ static const struct report_rule rules[] = {
     {"<", report_part}, // <TASK>, </IRQ>, <EOE>
     {"NMI backtrace for cpu ", titled_stack},
     {"task:", titled_stack},
-    {"Allocated by task ", titled_stack},
-    {"Freed by task ", titled_stack},
-    {"Allocated in ", titled_stack},
-    {"Freed in ", titled_stack},
-    {"Last potentially related work creation:", titled_stack},
-    {"Second to last potentially related work creation:", titled_stack},
-    {"Uninit was created at:", titled_stack},
-    {"Uninit was stored to memory at:", titled_stack},
+    {"Allocated by task ", side_stack},
+    {"Freed by task ", side_stack},
+    {"Allocated in ", side_stack},
+    {"Freed in ", side_stack},
+    {"Last potentially related work creation:", side_stack},
+    {"Second to last potentially related work creation:", side_stack},
+    {"allocated by task ", side_stack}, // KFENCE
+    {"freed by task ", side_stack},
+    {"-> #", side_stack}, // lockdep's chain of dependencies
+    {"stack backtrace:", main_stack},
     {"race at unknown origin", report_part},
     {"write to 0x", titled_stack},
     {"read to 0x", titled_stack},
@@ -151,8 +202,14 @@ static const struct report_rule rules[] = {
     {"Write of size ", report_part},
     {"The buggy address ", report_part},
     {"Memory state around the buggy address:", report_part},
-    {"WARNING: ", tokens_beside},
-    {"BUG: K* in ", tokens_beside},
+    {"WARNING: ", exact_beside},
+    {"BUG: KFENCE: * in ", exact_beside},
+    {"BUG: K* in ", callers_beside},
+    {"* at: ", callers_beside},
+    {"* at:", stack_of_place},
+    {"*irqs last *abled at (", callers_beside},
+    {"irq event stamp: ", report_part},
+    {"raw: ", report_part},
     {"Modules linked in:", report_part},
     {"Hardware name: ", report_part},
     {"Workqueue: ", report_part},

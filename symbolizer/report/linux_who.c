@@ -61,8 +61,10 @@ static void parse_who(struct report_parser *parser, struct report_span cpu, stru
                       struct report_span rest)
 {
     struct report *report = parser->report;
-    if (report->stack->count && !report->ended &&
-        !(report->stack->count == 1 && report->stack->first->role == REPORT_EXACT))
+    if (!report->first_stack.count)
+        report_return_to_first_stack(parser); // those before it were taken earlier
+    else if (report->stack->count && !report->ended &&
+             !(report->stack->count == 1 && report->stack->first->role == REPORT_EXACT))
         report_add_stack(parser, NULL);
     if (report->task || report->ended)
         return;

@@ -14,128 +14,8 @@
 #include <elf.h>
 #include <jansson.h>
 
-#include "symbolizer/report/reader.h"
 #include "symbolizer/report/writers.h"
-
-// `facts`: machine, kind, CPU, task, version, slide, and how many stacks there are and frames in
-// the first. `names`: its frames' as far as they matter, ? for one without.
-struct expected {
-    const char *file, *facts, *title, *names;
-};
-
-static const struct expected logs[] = {
-    {"fathom-aarch64-null", "183 null-deref cpu 0 crash 0.1.0 +0 2:4",
-     "null pointer dereference in crash_null", "crash_null crash_thread thread_start thread_begin"},
-    {"fathom-aarch64-stack", "183 stack-overflow cpu 0 crash 0.1.0 +0 2:32",
-     "stack overflow in recurse", "recurse recurse recurse recurse"},
-    {"fathom-aarch64-uaf", "183 use-after-free cpu 1 crash 0.1.0 +0 2:10",
-     "write to freed memory in page_alloc_for", "kd_vpanic panic page_alloc_for slab_alloc_for"},
-    {"fathom-riscv64-null", "243 null-deref cpu 0 crash 0.1.0 +0 2:4",
-     "null pointer dereference in crash_null", "crash_null crash_thread thread_start thread_begin"},
-    {"fathom-riscv64-stack", "243 stack-overflow cpu 0 crash 0.1.0 +0 2:32",
-     "stack overflow in memset", "memset recurse recurse recurse"},
-    {"fathom-x86_64-jump", "62 wild-jump cpu 0 crash 0.1.0 +0 2:5", "jump to nowhere in crash_jump",
-     "? crash_jump crash_thread thread_start"},
-    {"fathom-x86_64-lockorder", "62 lock-order cpu 0 crash 0.1.0 +0 2:9",
-     "lock order in take_outer", "kd_vpanic panic held_check spinlock_take_"},
-    {"fathom-x86_64-null", "62 null-deref cpu 0 crash 0.1.0 +0 2:4",
-     "null pointer dereference in crash_null", "crash_null crash_thread thread_start thread_begin"},
-    {"fathom-x86_64-stack", "62 stack-overflow cpu 0 crash 0.1.0 +0 2:32",
-     "stack overflow in recurse", "recurse recurse recurse recurse"},
-    {"fathom-x86_64-uaf", "62 use-after-free cpu 1 crash 0.1.0 +0 2:10",
-     "write to freed memory in page_alloc_for", "kd_vpanic panic page_alloc_for slab_alloc_for"},
-    {"freebsd-ddb", "0 panic cpu 0 - - +0 1:9",
-     "panic: mutex parcel lock not owned in __mtx_assert",
-     "db_trace_self_wrapper vpanic panic __mtx_assert"},
-    {"freebsd-trap", "62 page-fault cpu 1 courier - +0 1:9", "page fault in parcel_read",
-     "kdb_backtrace vpanic panic trap_fatal"},
-    {"linux-aarch64-mount-root", "183 panic cpu 0 swapper/0 6.1.0-50-arm64 +467937400000 1:11",
-     "panic: VFS: Unable to mount root fs on unknown-block(N,N) in mount_block_root",
-     "dump_backtrace show_stack dump_stack_lvl dump_stack"},
-    {"linux-aarch64-null", "183 null-deref cpu 1 swapper/1 6.1.0-50-arm64 +467937400000 1:12",
-     "null pointer dereference in parcel_irq",
-     "parcel_irq __handle_irq_event_percpu handle_irq_event gic_handle_irq"},
-    {"linux-riscv64-fault", "243 page-fault cpu 0 courier 6.12.107+deb13-riscv64 +0 1:6",
-     "page fault in parcel_post", "parcel_post parcel_write vfs_write ksys_write"},
-    {"linux-riscv64-mount-root", "243 panic cpu 0 swapper/0 6.12.107+deb13-riscv64 +0 1:11",
-     "panic: VFS: Unable to mount root fs on unknown-block(N,N) in mount_root_generic",
-     "dump_backtrace show_stack dump_stack_lvl dump_stack"},
-    {"linux-x86_64-atomic-sleep", "62 atomic-sleep cpu 0 init 6.1.0-56-amd64 +0 1:25",
-     "scheduling while atomic in msleep", "dump_stack_lvl __schedule_bug.cold __schedule schedule"},
-    {"linux-x86_64-bug", "62 bug cpu 1 init 6.1.0-56-amd64 +0 1:12", "kernel BUG in oopser_init",
-     "oopser_init do_one_initcall do_init_module __do_sys_finit_module"},
-    {"linux-x86_64-divide", "62 divide cpu 0 init 6.1.0-56-amd64 +0 1:16",
-     "divide error in oopser_init",
-     "oopser_init do_one_initcall do_init_module __do_sys_finit_module"},
-    {"linux-x86_64-gpf", "62 gpf cpu 1 init 6.1.0-56-amd64 +0 1:11",
-     "general protection fault in item_sum", "item_sum poke do_one_initcall do_init_module"},
-    {"linux-x86_64-hung-task", "62 hung-task cpu -1 stuckworker 6.1.0-56-amd64 +0 1:7",
-     "hung task in worker", "__schedule schedule worker kthread"},
-    {"linux-x86_64-jump", "62 page-fault cpu 0 init 6.1.0-56-amd64 +0 1:9",
-     "page fault in oopser_init", "?"},
-    {"linux-x86_64-kasan", "62 kasan cpu 3 courier 6.8.0-rc4-00123-g0a1b2c3d4e5f +0 3:9",
-     "KASAN: slab-use-after-free in parcel_weigh",
-     "dump_stack_lvl print_report kasan_report parcel_weigh"},
-    {"linux-x86_64-mount-root", "62 panic cpu 1 swapper/0 6.1.0-56-amd64 +1800000 1:8",
-     "panic: VFS: Unable to mount root fs on unknown-block(N,N) in mount_block_root",
-     "dump_stack_lvl panic mount_block_root prepare_namespace"},
-    {"linux-x86_64-null", "62 null-deref cpu 1 init 6.1.0-56-amd64 +0 1:17",
-     "null pointer dereference in item_sum", "item_sum poke do_one_initcall do_init_module"},
-    {"linux-x86_64-null-panic", "62 null-deref cpu 1 init 6.1.0-56-amd64 +0 1:21",
-     "null pointer dereference in item_sum", "item_sum poke do_one_initcall do_init_module"},
-    {"linux-x86_64-old", "62 null-deref cpu 2 courier 4.4.0-31-generic +0 1:4",
-     "null pointer dereference in parcel_weigh", "parcel_weigh vfs_read SyS_read"},
-    {"linux-x86_64-rcu-stall", "62 rcu-stall cpu 0 hardspinner 6.1.0-56-amd64 +0 1:4",
-     "RCU stall in spin_hard", "spin_hard kthread ret_from_fork"},
-    {"linux-x86_64-slab", "62 slab cpu 1 init 6.1.0-56-amd64 +0 1:13",
-     "slab: Object already free in oopser_init",
-     "dump_stack_lvl object_err free_to_partial_list.cold oopser_init"},
-    {"linux-x86_64-soft-lockup", "62 soft-lockup cpu 0 spinner 6.1.0-56-amd64 +0 1:4",
-     "soft lockup in spin", "spin kthread ret_from_fork"},
-    {"linux-x86_64-sysrq-backtrace", "62 sysrq cpu 1 init 6.1.0-56-amd64 +0 2:18",
-     "sysrq: backtrace of all CPUs",
-     "dump_stack_lvl nmi_cpu_backtrace.cold nmi_trigger_cpumask_backtrace __handle_sysrq.cold"},
-    {"linux-x86_64-sysrq-crash", "62 sysrq-crash cpu 0 init 6.1.0-56-amd64 +ee00000 1:16",
-     "sysrq: crash", "dump_stack_lvl panic sysrq_handle_crash __handle_sysrq.cold"},
-    {"linux-x86_64-warning", "62 warning cpu 1 init 6.1.0-56-amd64 +0 1:10",
-     "WARNING in oopser_init", "oopser_init do_one_initcall do_init_module __do_sys_finit_module"},
-    {"redox", "0 panic cpu 2 courier - +0 1:5",
-     "panic in <kernel::scheme::parcel::ParcelScheme as kernel::scheme::KernelScheme>::kopen",
-     "rust_begin_unwind core::panicking::panic_fmt core::option::unwrap_failed "
-     "<kernel::scheme::parcel::ParcelScheme as kernel::scheme::KernelScheme>::kopen"},
-    {"zircon", "0 backtrace cpu -1 - - +0 1:3", "backtrace", "? ? ?"},
-};
-#define LOG_COUNT (sizeof(logs) / sizeof(*logs))
-
-// -- reading --------------------------------------------------------------------------------------
-
-struct text {
-    char *at;
-    size_t length;
-};
-
-static struct text read_file(const char *name)
-{
-    char path[256];
-    snprintf(path, sizeof(path), "tests/data/panics/%s.log", name);
-    FILE *file = fopen(path, "r");
-    assert_non_null(file);
-    struct text text = {malloc(1 << 20), 0};
-    text.length = fread(text.at, 1, 1 << 20, file);
-    fclose(file);
-    return text;
-}
-
-static void read_text(struct text text, const struct report_sink *sink, bool live, size_t step)
-{
-    struct report_images *images = report_images_create();
-    struct report_reader *reader = report_reader_create(images, sink, live);
-    for (size_t at = 0; at < text.length; at += step)
-        report_reader_feed(reader, text.at + at, text.length - at < step ? text.length - at : step);
-    report_reader_end(reader);
-    report_reader_destroy(reader);
-    report_images_destroy(images);
-}
+#include "tests/unit/report_logs.h"
 
 // -- the first report of each log -----------------------------------------------------------------
 
@@ -186,11 +66,11 @@ static void check_report(void *context, const struct report *report)
 
 static void check_logs(bool live, size_t step)
 {
-    for (size_t i = 0; i < LOG_COUNT; i++) {
-        struct checked checked = {&logs[i], 0};
+    for (size_t i = 0; i < report_log_count; i++) {
+        struct checked checked = {&report_logs[i], 0};
         struct report_sink sink = {NULL, check_report, &checked};
-        struct text text = read_file(logs[i].file);
-        read_text(text, &sink, live, step);
+        struct text text = report_log(report_logs[i].file);
+        report_read(text, &sink, live, step);
         free(text.at);
         assert_true(checked.reports > 0);
     }
@@ -211,45 +91,6 @@ static void a_log_may_come_in_any_pieces_and_live(void **state)
 
 // -- noise ----------------------------------------------------------------------------------------
 
-struct seen {
-    char signatures[8][32];
-    char titles[8][128];
-    bool corrupted[8];
-    unsigned count;
-    struct {
-        unsigned exact, frames;
-    } first;
-};
-
-static void see(void *context, const struct report *report)
-{
-    struct seen *seen = context;
-    if (seen->count == 8)
-        return;
-    snprintf(seen->signatures[seen->count], 32, "%s", report->signature);
-    snprintf(seen->titles[seen->count], 128, "%s", report->title);
-    seen->corrupted[seen->count] = report->corrupted;
-    const struct report_frame *frame = report->first_stack.first;
-    for (; frame && !seen->count; frame = frame->next_in_stack) {
-        seen->first.frames++;
-        seen->first.exact += frame->role == REPORT_EXACT;
-    }
-    seen->count++;
-}
-
-static struct seen look(struct text text)
-{
-    struct seen seen = {0};
-    struct report_sink sink = {NULL, see, &seen};
-    read_text(text, &sink, false, SIZE_MAX);
-    return seen;
-}
-
-static struct seen look_at(const char *words)
-{
-    return look((struct text){(char *)words, strlen(words)});
-}
-
 // The text with `what` put in before each line feed.
 static struct text before_feeds(struct text text, const char *what)
 {
@@ -268,14 +109,14 @@ static void ends_of_lines_and_foreign_lines_change_no_signature(void **state)
 {
     (void)state;
     static const char *const between[] = {"\r", "\r\r", "\n\r\nlink is up\r", "\033[0m"};
-    for (size_t i = 0; i < LOG_COUNT; i++) {
-        if (!strncmp(logs[i].file, "redox", 5)) // a name is whatever the next line holds
+    for (size_t i = 0; i < report_log_count; i++) {
+        if (!strncmp(report_logs[i].file, "redox", 5)) // a name is whatever the next line holds
             continue;
-        struct text text = read_file(logs[i].file);
-        struct seen plain = look(text);
+        struct text text = report_log(report_logs[i].file);
+        struct seen plain = report_look(text);
         for (size_t k = 0; k < 4; k++) {
             struct text noisy = before_feeds(text, between[k]);
-            struct seen seen = look(noisy);
+            struct seen seen = report_look(noisy);
             assert_string_equal(seen.signatures[0], plain.signatures[0]);
             free(noisy.at);
         }
@@ -286,9 +127,9 @@ static void ends_of_lines_and_foreign_lines_change_no_signature(void **state)
 static void a_report_without_its_end_is_told_to_be_cut(void **state)
 {
     (void)state;
-    struct text text = read_file("fathom-x86_64-null");
+    struct text text = report_log("fathom-x86_64-null");
     char *log = strstr(text.at, "last log");
-    struct seen seen = look((struct text){text.at, (size_t)(log - text.at)});
+    struct seen seen = report_look((struct text){text.at, (size_t)(log - text.at)});
     assert_int_equal(seen.count, 1);
     assert_true(seen.corrupted[0]);
     assert_string_equal(seen.titles[0], "null pointer dereference in crash_null");
@@ -298,12 +139,12 @@ static void a_report_without_its_end_is_told_to_be_cut(void **state)
 static void lost_bytes_lose_only_their_line(void **state)
 {
     (void)state;
-    struct text text = read_file("linux-x86_64-null");
-    struct seen plain = look(text);
+    struct text text = report_log("linux-x86_64-null");
+    struct seen plain = report_look(text);
     // Far down the trace, behind what the signature is made of.
     char *name = strstr(text.at, "entry_SYSCALL");
     memset(name, '\001', 9);
-    struct seen seen = look(text);
+    struct seen seen = report_look(text);
     assert_int_equal(seen.count, 1);
     assert_string_equal(seen.signatures[0], plain.signatures[0]);
     free(text.at);
@@ -313,16 +154,16 @@ static void two_that_print_at_once_are_told_apart_by_the_caller(void **state)
 {
     (void)state;
     struct seen seen =
-        look_at("[    1.000001][  T10] BUG: kernel NULL pointer dereference, address: 0\n"
-                "[    1.000002][  T11] general protection fault, maybe: 0000 [#2]\n"
-                "[    1.000003][  T10] RIP: 0010:parcel_post+0x2/0x9\n"
-                "[    1.000004][  T11] RIP: 0010:parcel_weigh+0x2/0x9\n"
-                "[    1.000005][  T11] Call Trace:\n"
-                "[    1.000006][  T10] Call Trace:\n"
-                "[    1.000007][  T11]  one+0x1/0x2\n"
-                "[    1.000008][  T10]  two+0x1/0x2\n"
-                "[    1.000009][  T10] ---[ end trace 0000000000000000 ]---\n"
-                "[    1.000010][  T11] ---[ end trace 0000000000000000 ]---\n");
+        report_look_at("[    1.000001][  T10] BUG: kernel NULL pointer dereference, address: 0\n"
+                       "[    1.000002][  T11] general protection fault, maybe: 0000 [#2]\n"
+                       "[    1.000003][  T10] RIP: 0010:parcel_post+0x2/0x9\n"
+                       "[    1.000004][  T11] RIP: 0010:parcel_weigh+0x2/0x9\n"
+                       "[    1.000005][  T11] Call Trace:\n"
+                       "[    1.000006][  T10] Call Trace:\n"
+                       "[    1.000007][  T11]  one+0x1/0x2\n"
+                       "[    1.000008][  T10]  two+0x1/0x2\n"
+                       "[    1.000009][  T10] ---[ end trace 0000000000000000 ]---\n"
+                       "[    1.000010][  T11] ---[ end trace 0000000000000000 ]---\n");
     assert_int_equal(seen.count, 2);
     assert_string_equal(seen.titles[0], "null pointer dereference in parcel_post");
     assert_string_equal(seen.titles[1], "general protection fault in parcel_weigh");
@@ -331,8 +172,8 @@ static void two_that_print_at_once_are_told_apart_by_the_caller(void **state)
 static void one_log_may_hold_many_reports(void **state)
 {
     (void)state;
-    struct text text = read_file("linux-x86_64-atomic-sleep");
-    struct seen seen = look(text);
+    struct text text = report_log("linux-x86_64-atomic-sleep");
+    struct seen seen = report_look(text);
     assert_int_equal(seen.count, 2);
     assert_string_equal(seen.titles[0], "scheduling while atomic in msleep");
     assert_string_equal(seen.titles[1], "WARNING in do_one_initcall");
@@ -343,16 +184,16 @@ static void one_log_may_hold_many_reports(void **state)
 static void the_frame_below_an_exceptions_entry_is_exact(void **state)
 {
     (void)state;
-    struct text text = read_file("linux-aarch64-null");
-    struct seen seen = look(text);
+    struct text text = report_log("linux-aarch64-null");
+    struct seen seen = report_look(text);
     assert_int_equal(seen.first.frames, 12);
     assert_int_equal(seen.first.exact, 2); // parcel_irq and cpuidle_idle_call
     free(text.at);
-    text = read_file("freebsd-trap");
-    assert_int_equal(look(text).first.exact, 1); // parcel_read, below calltrap
+    text = report_log("freebsd-trap");
+    assert_int_equal(report_look(text).first.exact, 1); // parcel_read, below calltrap
     free(text.at);
-    text = read_file("freebsd-ddb");
-    assert_int_equal(look(text).first.exact, 1); // parcel_poll, below calltrap
+    text = report_log("freebsd-ddb");
+    assert_int_equal(report_look(text).first.exact, 1); // parcel_poll, below calltrap
     free(text.at);
 }
 
@@ -361,12 +202,12 @@ static void the_context_an_interrupt_came_into_is_exact(void **state)
 {
     (void)state;
     struct seen seen =
-        look_at("WARNING: CPU: 0 PID: 1 at a.c:1 tick+0x1/0x2\n"
-                "RIP: 0010:tick+0x1/0x2\nRAX: 0000000000000001 RBX: 0000000000000002\n"
-                "Call Trace:\n <IRQ>\n timer+0x1/0x2\n </IRQ>\n <TASK>\n"
-                " asm_sysvec_apic_timer_interrupt+0x1a/0x20\n"
-                "RIP: 0010:idle+0x1/0x2\nRAX: 0000000000000003\n"
-                " do_idle+0x1/0x2\n </TASK>\n---[ end trace 0 ]---\n");
+        report_look_at("WARNING: CPU: 0 PID: 1 at a.c:1 tick+0x1/0x2\n"
+                       "RIP: 0010:tick+0x1/0x2\nRAX: 0000000000000001 RBX: 0000000000000002\n"
+                       "Call Trace:\n <IRQ>\n timer+0x1/0x2\n </IRQ>\n <TASK>\n"
+                       " asm_sysvec_apic_timer_interrupt+0x1a/0x20\n"
+                       "RIP: 0010:idle+0x1/0x2\nRAX: 0000000000000003\n"
+                       " do_idle+0x1/0x2\n </TASK>\n---[ end trace 0 ]---\n");
     assert_int_equal(seen.count, 1);
     assert_int_equal(seen.first.frames, 5);
     assert_int_equal(seen.first.exact, 2);
@@ -375,15 +216,16 @@ static void the_context_an_interrupt_came_into_is_exact(void **state)
 static void signatures_know_neither_addresses_nor_machines_nor_compilers(void **state)
 {
     (void)state;
-    struct text x86 = read_file("fathom-x86_64-null"), arm = read_file("fathom-aarch64-null");
-    struct seen first = look(x86), second = look(arm);
+    struct text x86 = report_log("fathom-x86_64-null"), arm = report_log("fathom-aarch64-null");
+    struct seen first = report_look(x86), second = report_look(arm);
     assert_string_equal(first.signatures[0], second.signatures[0]);
     assert_string_equal(first.signatures[0], "fsig1:951cd41e5cd402f9");
     free(x86.at);
     free(arm.at);
-    struct seen plain = look_at("WARNING: CPU: 0 PID: 1 at a.c:1 f+0x1/0x2\nRIP: 0010:f+0x1/0x2\n");
-    struct seen cold = look_at("WARNING: CPU: 7 PID: 9 at a.c:5 f.cold+0x7/0x9\n"
-                               "RIP: 0010:f.constprop.0.cold+0x7/0x9\n");
+    struct seen plain =
+        report_look_at("WARNING: CPU: 0 PID: 1 at a.c:1 f+0x1/0x2\nRIP: 0010:f+0x1/0x2\n");
+    struct seen cold = report_look_at("WARNING: CPU: 7 PID: 9 at a.c:5 f.cold+0x7/0x9\n"
+                                      "RIP: 0010:f.constprop.0.cold+0x7/0x9\n");
     assert_string_equal(plain.signatures[0], cold.signatures[0]);
 }
 
@@ -392,13 +234,13 @@ static void signatures_know_neither_addresses_nor_machines_nor_compilers(void **
 static void the_log_comes_out_as_it_went_in_but_for_what_is_ours(void **state)
 {
     (void)state;
-    for (size_t i = 0; i < LOG_COUNT; i++) {
-        struct text text = read_file(logs[i].file);
+    for (size_t i = 0; i < report_log_count; i++) {
+        struct text text = report_log(report_logs[i].file);
         char *out = NULL;
         size_t length = 0;
         struct report_show show = {.to = open_memstream(&out, &length)};
         struct report_sink sink = report_text_sink(&show);
-        read_text(text, &sink, false, SIZE_MAX);
+        report_read(text, &sink, false, SIZE_MAX);
         fclose(show.to);
         report_show_deinit(&show);
         const char *from = text.at;
@@ -433,13 +275,13 @@ static void assert_keys(const json_t *object, const char *const *names, size_t c
 static void json_has_the_schemas_keys_and_no_others(void **state)
 {
     (void)state;
-    for (size_t i = 0; i < LOG_COUNT; i++) {
-        struct text text = read_file(logs[i].file);
+    for (size_t i = 0; i < report_log_count; i++) {
+        struct text text = report_log(report_logs[i].file);
         char *out = NULL;
         size_t length = 0;
         struct report_show show = {.to = open_memstream(&out, &length), .log = "a.log"};
         struct report_sink sink = report_json_sink(&show);
-        read_text(text, &sink, false, SIZE_MAX);
+        report_read(text, &sink, false, SIZE_MAX);
         fclose(show.to);
         json_t *object = json_loads(strtok(out, "\n"), 0, NULL);
         assert_keys(object, keys, sizeof(keys) / sizeof(*keys));
@@ -465,7 +307,7 @@ static void html_lets_nothing_of_the_log_be_markup(void **state)
     size_t length = 0;
     struct report_show show = {.to = open_memstream(&out, &length)};
     struct report_sink sink = report_html_sink(&show);
-    read_text((struct text){log, strlen(log)}, &sink, false, SIZE_MAX);
+    report_read((struct text){log, strlen(log)}, &sink, false, SIZE_MAX);
     fclose(show.to);
     report_show_deinit(&show);
     assert_null(strstr(out, "<script>"));

@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: MIT
+// See report_logs.h.
+#include "tests/unit/report_logs.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+const struct expected report_logs[] = {
+    {"fathom-aarch64-null", "183 null-deref cpu 0 crash 0.1.0 +0 2:4",
+     "null pointer dereference in crash_null", "crash_null crash_thread thread_start thread_begin"},
+    {"fathom-aarch64-stack", "183 stack-overflow cpu 0 crash 0.1.0 +0 2:32",
+     "stack overflow in recurse", "recurse recurse recurse recurse"},
+    {"fathom-aarch64-uaf", "183 use-after-free cpu 1 crash 0.1.0 +0 2:10",
+     "write to freed memory in page_alloc_for", "kd_vpanic panic page_alloc_for slab_alloc_for"},
+    {"fathom-riscv64-null", "243 null-deref cpu 0 crash 0.1.0 +0 2:4",
+     "null pointer dereference in crash_null", "crash_null crash_thread thread_start thread_begin"},
+    {"fathom-riscv64-stack", "243 stack-overflow cpu 0 crash 0.1.0 +0 2:32",
+     "stack overflow in memset", "memset recurse recurse recurse"},
+    {"fathom-x86_64-jump", "62 wild-jump cpu 0 crash 0.1.0 +0 2:5", "jump to nowhere in crash_jump",
+     "? crash_jump crash_thread thread_start"},
+    {"fathom-x86_64-lockorder", "62 lock-order cpu 0 crash 0.1.0 +0 2:9",
+     "lock order in take_outer", "kd_vpanic panic held_check spinlock_take_"},
+    {"fathom-x86_64-null", "62 null-deref cpu 0 crash 0.1.0 +0 2:4",
+     "null pointer dereference in crash_null", "crash_null crash_thread thread_start thread_begin"},
+    {"fathom-x86_64-stack", "62 stack-overflow cpu 0 crash 0.1.0 +0 2:32",
+     "stack overflow in recurse", "recurse recurse recurse recurse"},
+    {"fathom-x86_64-uaf", "62 use-after-free cpu 1 crash 0.1.0 +0 2:10",
+     "write to freed memory in page_alloc_for", "kd_vpanic panic page_alloc_for slab_alloc_for"},
+    {"freebsd-ddb", "0 panic cpu 0 - - +0 1:9",
+     "panic: mutex parcel lock not owned in __mtx_assert",
+     "db_trace_self_wrapper vpanic panic __mtx_assert"},
+    {"freebsd-trap", "62 page-fault cpu 1 courier - +0 1:9", "page fault in parcel_read",
+     "kdb_backtrace vpanic panic trap_fatal"},
+    {"linux-aarch64-hung-task-locks", "183 hung-task cpu -1 init 6.1.192 +0 1:14",
+     "hung task in lkdtm_HUNG_TASK",
+     "__switch_to __schedule schedule lkdtm_HUNG_TASK lkdtm_do_action"},
+    {"linux-aarch64-kasan-freed", "183 kasan cpu 1 init 6.1.192 +0 3:18",
+     "KASAN: use-after-free in parcel_weigh",
+     "dump_backtrace.part.0 show_stack dump_stack_lvl print_report kasan_report"},
+    {"linux-aarch64-kasan-null", "183 kasan cpu 0 init 6.1.192 +0 1:18",
+     "KASAN: null-ptr-deref in parcel_weigh",
+     "dump_backtrace.part.0 show_stack dump_stack_lvl print_report kasan_report"},
+    {"linux-aarch64-kasan-past", "183 kasan cpu 1 init 6.1.192 +0 2:18",
+     "KASAN: slab-out-of-bounds in parcel_weigh",
+     "dump_backtrace.part.0 show_stack dump_stack_lvl print_report kasan_report"},
+    {"linux-aarch64-lock-order", "183 lockdep cpu 1 init 6.1.192 +0 3:22",
+     "possible circular locking dependency detected in take",
+     "dump_backtrace.part.0 show_stack dump_stack_lvl dump_stack print_circular_bug"},
+    {"linux-aarch64-schedule-in-atomic", "183 atomic-sleep cpu 0 init 6.1.192 +0 1:20",
+     "scheduling while atomic in msleep",
+     "dump_backtrace.part.0 show_stack dump_stack_lvl dump_stack __schedule_bug"},
+    {"linux-aarch64-sleep-in-atomic", "183 atomic-sleep cpu 0 init 6.1.192 +0 1:19",
+     "sleeping function called from invalid context in go_sleep",
+     "dump_backtrace.part.0 show_stack dump_stack_lvl dump_stack __might_resched"},
+    {"linux-aarch64-mount-root", "183 panic cpu 0 swapper/0 6.1.0-50-arm64 +467937400000 1:11",
+     "panic: VFS: Unable to mount root fs on unknown-block(N,N) in mount_block_root",
+     "dump_backtrace show_stack dump_stack_lvl dump_stack"},
+    {"linux-aarch64-null", "183 null-deref cpu 1 swapper/1 6.1.0-50-arm64 +467937400000 1:12",
+     "null pointer dereference in parcel_irq",
+     "parcel_irq __handle_irq_event_percpu handle_irq_event gic_handle_irq"},
+    {"linux-riscv64-fault", "243 page-fault cpu 0 courier 6.12.107+deb13-riscv64 +0 1:6",
+     "page fault in parcel_post", "parcel_post parcel_write vfs_write ksys_write"},
+    {"linux-riscv64-mount-root", "243 panic cpu 0 swapper/0 6.12.107+deb13-riscv64 +0 1:11",
+     "panic: VFS: Unable to mount root fs on unknown-block(N,N) in mount_root_generic",
+     "dump_backtrace show_stack dump_stack_lvl dump_stack"},
+    {"linux-x86_64-atomic-sleep", "62 atomic-sleep cpu 0 init 6.1.0-56-amd64 +0 1:25",
+     "scheduling while atomic in msleep", "dump_stack_lvl __schedule_bug.cold __schedule schedule"},
+    {"linux-x86_64-bug", "62 bug cpu 1 init 6.1.0-56-amd64 +0 1:12", "kernel BUG in oopser_init",
+     "oopser_init do_one_initcall do_init_module __do_sys_finit_module"},
+    {"linux-x86_64-divide", "62 divide cpu 0 init 6.1.0-56-amd64 +0 1:16",
+     "divide error in oopser_init",
+     "oopser_init do_one_initcall do_init_module __do_sys_finit_module"},
+    {"linux-x86_64-gpf", "62 gpf cpu 1 init 6.1.0-56-amd64 +0 1:11",
+     "general protection fault in item_sum", "item_sum poke do_one_initcall do_init_module"},
+    {"linux-x86_64-hung-task", "62 hung-task cpu -1 stuckworker 6.1.0-56-amd64 +0 1:7",
+     "hung task in worker", "__schedule schedule worker kthread"},
+    {"linux-x86_64-jump", "62 page-fault cpu 0 init 6.1.0-56-amd64 +0 1:9",
+     "page fault in oopser_init", "?"},
+    {"linux-x86_64-kasan", "62 kasan cpu 3 courier 6.8.0-rc4-00123-g0a1b2c3d4e5f +0 3:9",
+     "KASAN: slab-use-after-free in parcel_weigh",
+     "dump_stack_lvl print_report kasan_report parcel_weigh"},
+    {"linux-x86_64-mount-root", "62 panic cpu 1 swapper/0 6.1.0-56-amd64 +1800000 1:8",
+     "panic: VFS: Unable to mount root fs on unknown-block(N,N) in mount_block_root",
+     "dump_stack_lvl panic mount_block_root prepare_namespace"},
+    {"linux-x86_64-null", "62 null-deref cpu 1 init 6.1.0-56-amd64 +0 1:17",
+     "null pointer dereference in item_sum", "item_sum poke do_one_initcall do_init_module"},
+    {"linux-x86_64-null-panic", "62 null-deref cpu 1 init 6.1.0-56-amd64 +0 1:21",
+     "null pointer dereference in item_sum", "item_sum poke do_one_initcall do_init_module"},
+    {"linux-x86_64-old", "62 null-deref cpu 2 courier 4.4.0-31-generic +0 1:4",
+     "null pointer dereference in parcel_weigh", "parcel_weigh vfs_read SyS_read"},
+    {"linux-x86_64-rcu-stall", "62 rcu-stall cpu 0 hardspinner 6.1.0-56-amd64 +0 1:4",
+     "RCU stall in spin_hard", "spin_hard kthread ret_from_fork"},
+    {"linux-x86_64-slab", "62 slab cpu 1 init 6.1.0-56-amd64 +0 1:13",
+     "slab: Object already free in oopser_init",
+     "dump_stack_lvl object_err free_to_partial_list.cold oopser_init"},
+    {"linux-x86_64-soft-lockup", "62 soft-lockup cpu 0 spinner 6.1.0-56-amd64 +0 1:4",
+     "soft lockup in spin", "spin kthread ret_from_fork"},
+    {"linux-x86_64-sysrq-backtrace", "62 sysrq cpu 1 init 6.1.0-56-amd64 +0 2:18",
+     "sysrq: backtrace of all CPUs",
+     "dump_stack_lvl nmi_cpu_backtrace.cold nmi_trigger_cpumask_backtrace __handle_sysrq.cold"},
+    {"linux-x86_64-sysrq-crash", "62 sysrq-crash cpu 0 init 6.1.0-56-amd64 +ee00000 1:16",
+     "sysrq: crash", "dump_stack_lvl panic sysrq_handle_crash __handle_sysrq.cold"},
+    {"linux-x86_64-warning", "62 warning cpu 1 init 6.1.0-56-amd64 +0 1:10",
+     "WARNING in oopser_init", "oopser_init do_one_initcall do_init_module __do_sys_finit_module"},
+    {"redox", "0 panic cpu 2 courier - +0 1:5",
+     "panic in <kernel::scheme::parcel::ParcelScheme as kernel::scheme::KernelScheme>::kopen",
+     "rust_begin_unwind core::panicking::panic_fmt core::option::unwrap_failed "
+     "<kernel::scheme::parcel::ParcelScheme as kernel::scheme::KernelScheme>::kopen"},
+    {"zircon", "0 backtrace cpu -1 - - +0 1:3", "backtrace", "? ? ?"},
+};
+const size_t report_log_count = sizeof(report_logs) / sizeof(*report_logs);
+
+struct text report_log(const char *name)
+{
+    char path[256];
+    snprintf(path, sizeof(path), "tests/data/panics/%s.log", name);
+    FILE *file = fopen(path, "r");
+    assert_non_null(file);
+    struct text text = {calloc(1, (1 << 20) + 1), 0};
+    text.length = fread(text.at, 1, 1 << 20, file);
+    fclose(file);
+    return text;
+}
+
+void report_read(struct text text, const struct report_sink *sink, bool live, size_t step)
+{
+    struct report_images *images = report_images_create();
+    struct report_reader *reader = report_reader_create(images, sink, live);
+    for (size_t at = 0; at < text.length; at += step)
+        report_reader_feed(reader, text.at + at, text.length - at < step ? text.length - at : step);
+    report_reader_end(reader);
+    report_reader_destroy(reader);
+    report_images_destroy(images);
+}
+
+static void see(void *context, const struct report *report)
+{
+    struct seen *seen = context;
+    if (seen->count == 8)
+        return;
+    snprintf(seen->signatures[seen->count], 32, "%s", report->signature);
+    snprintf(seen->titles[seen->count], 128, "%s", report->title);
+    seen->corrupted[seen->count] = report->corrupted;
+    const struct report_frame *frame = report->first_stack.first;
+    for (; frame && !seen->count; frame = frame->next_in_stack) {
+        seen->first.frames++;
+        seen->first.exact += frame->role == REPORT_EXACT;
+    }
+    seen->count++;
+}
+
+struct seen report_look(struct text text)
+{
+    struct seen seen = {0};
+    struct report_sink sink = {NULL, see, &seen};
+    report_read(text, &sink, false, SIZE_MAX);
+    return seen;
+}
+
+struct seen report_look_at(const char *words)
+{
+    return report_look((struct text){(char *)words, strlen(words)});
+}
