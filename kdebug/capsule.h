@@ -60,10 +60,15 @@ void kd_keep_block(const uint8_t *block, size_t length); // after the whole repo
 // What there is so far will be found; `lines` of the capsule.
 void kd_keep_seal(uint32_t lines);
 
+// -- canary.c ---------------------------------------------------------------------------------
+
+void kd_canaries_find(void);
+bool kd_canaries_known(void); // all of them
+bool kd_is_canary(uint64_t value);
+
 // -- capsule_memory.c: which memory goes in ---------------------------------------------------
 
-// Starts with a budget. Finds the stack canaries of all threads: while they are not known no memory
-// is taken.
+// Starts with a budget; without the canaries' being known no memory is taken.
 void kd_capsule_memory_init(struct kd_capsule_writer *writer, uint64_t budget_bytes);
 uint64_t kd_capsule_memory_left(void);  // of the budget
 uint64_t kd_capsule_memory_bytes(void); // taken so far
@@ -76,4 +81,3 @@ void kd_capsule_take_pointed(uint64_t value, uint64_t bytes);
 void kd_capsule_take_words(uint64_t start, uint64_t end, uint64_t bytes);
 // What the words of everything taken point to, and so on, until the budget is used up.
 void kd_capsule_take_rest(uint64_t bytes);
-bool kd_capsule_is_canary(uint64_t value);

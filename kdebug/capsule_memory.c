@@ -11,13 +11,11 @@
 
 #include <string.h>
 
-#define UNIT         16
-#define CHUNK        1024 // in one record
-#define CHUNK_LEAST  64   // a block with less room is ended
-#define COVERED_MAX  768
-#define CANARY_SLOTS 8192 // a power of two
-#define CANARIES_MAX 6144 // so that a free slot is near
-#define WORD         sizeof(uint64_t)
+#define UNIT        16
+#define CHUNK       1024 // in one record
+#define CHUNK_LEAST 64   // a block with less room is ended
+#define COVERED_MAX 768
+#define WORD        sizeof(uint64_t)
 
 struct range {
     uint64_t start, end;
@@ -29,8 +27,6 @@ static struct {
     // Sorted, apart, not touching: what has been taken or withheld.
     struct range covered[COVERED_MAX];
     unsigned covered_count;
-    uint64_t canaries[CANARY_SLOTS]; // at the slot of its low bits or the next free one; 0: free
-    unsigned canary_count;
 } memory;
 
 uint64_t kd_capsule_memory_left(void)
@@ -43,49 +39,14 @@ uint64_t kd_capsule_memory_bytes(void)
     return memory.taken;
 }
 
-// -- canaries ---------------------------------------------------------------------------------
-
-// Where the value is, or would be: canaries are random numbers.
-static uint64_t *canary_slot(uint64_t value)
-{
-    // Machines may keep the lowest byte 0.
-    size_t slot = (value >> 8) % CANARY_SLOTS;
-    while (memory.canaries[slot] != 0 && memory.canaries[slot] != value)
-        slot = (slot + 1) % CANARY_SLOTS;
-    return &memory.canaries[slot];
-}
-
-bool kd_capsule_is_canary(uint64_t value)
-{
-    return value != 0 && *canary_slot(value) == value;
-}
-
-static int canaries_find(void *argument)
-{
-    (void)argument;
-    struct kd_thread thread;
-    uintptr_t cursor = 0;
-    while (kd.kernel->thread_next(&cursor, &thread) == 0) {
-        uint64_t value;
-        if (!kd.kernel->thread_canary(&thread, &value) || value == 0)
-            continue;
-        if (memory.canary_count++ == CANARIES_MAX)
-            return -1;
-        *canary_slot(value) = value;
-    }
-    return 0;
-}
-
 void kd_capsule_memory_init(struct kd_capsule_writer *writer, uint64_t budget_bytes)
 {
     memory.writer = writer;
     memory.left = budget_bytes;
     memory.taken = 0;
     memory.covered_count = 0;
-    memory.canary_count = 0;
-    memset(memory.canaries, 0, sizeof(memory.canaries));
-    // One that is not known could not be zeroed.
-    if (kd.kernel->thread_canary != NULL && kd_protect(canaries_find, NULL, NULL) != 0)
+    // A canary that is not known could not be zeroed.
+    if (!kd_canaries_known())
         memory.left = 0;
 }
 
@@ -207,7 +168,7 @@ static void zero_canaries(uint8_t *bytes, size_t length, uint8_t found[CHUNK / W
     for (size_t i = 0; i < length / WORD; i++) {
         uint64_t word;
         memcpy(&word, bytes + i * WORD, WORD);
-        if (kd_capsule_is_canary(word)) {
+        if (kd_is_canary(word)) {
             memset(bytes + i * WORD, 0, WORD);
             found[i / 8] |= (uint8_t)(1 << i % 8);
         }

@@ -113,7 +113,7 @@ static void put_value(struct kd_capsule_registers *record, unsigned row, size_t 
     uint64_t word = 0;
     memcpy(&word, value, bytes < sizeof(word) ? bytes : sizeof(word));
     // A function's prologue has the canary in a register for a moment.
-    if (kd_capsule_is_canary(word))
+    if (kd_is_canary(word))
         return;
     memcpy(record->values + offset, value, bytes);
     record->known[row / 8] |= (uint8_t)(1 << row % 8);

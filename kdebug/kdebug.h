@@ -130,8 +130,10 @@ struct kdebug_kernel {
     // Is the memory at `address` secret, and so never part of a capsule? *length in: wish, out: how
     // far the answer holds. Whatever alias the address is.
     bool (*memory_secret)(uintptr_t address, size_t *length);
-    // The thread's stack canary, which is zeroed wherever a capsule would hold it.
-    bool (*thread_canary)(const struct kd_thread *thread, uint64_t *value);
+    // All stack canaries, which neither report nor capsule shows, those of the threads that CPUs
+    // execute first, since a list may be damaged; one may come twice. cursor 0 starts; 0, or
+    // -ENOENT at the end.
+    int (*canary_next)(uintptr_t *cursor, uint64_t *value);
     bool (*interrupts_on)(const struct kd_frame *frame);
     const char *const *capsule_commands; // whose output goes into a capsule; ends with NULL
     size_t thread_bytes;                 // of the memory at kd_thread.handle; 0: it is no address

@@ -162,7 +162,8 @@ static int print_backtrace(void *argument)
     uintptr_t addresses[FRAMES_MAX];
     // The interrupted context may have been on a stack of its own; the walk bounds itself.
     unsigned count = kd_backtrace_frame(cpu->frame, addresses, FRAMES_MAX);
-    for (unsigned i = 0; i < count; i++) {
+    // What a damaged chain takes for an address may be a canary.
+    for (unsigned i = 0; i < count && !kd_is_canary(addresses[i]); i++) {
         kd_text_printf(section->text, "  #%u 0x%016llx ", i, (unsigned long long)addresses[i]);
         // A return address may be the first byte of the next function: the call is before it.
         struct kd_symbol symbol;
@@ -248,6 +249,7 @@ void kd_panic_report(struct kd_cpu *cpu)
     kd_text_init_sink(&text, buffer, sizeof(buffer), report_sink, NULL);
     if (kd.config.console != NULL)
         kd.config.console->claim(kd.config.console);
+    kd_canaries_find();
     uint32_t id = panic_id(cpu);
     kd_keep_begin(id);
     struct section section = {.text = &text, .cpu = cpu};

@@ -4,7 +4,7 @@ kdebug.includes := kdebug kdebug/format gdbstub
 kdebug/format.includes :=
 
 kdebug.sources := $(addprefix kdebug/, text.c core.c trap.c step.c atomic.c breakpoint.c memory.c \
-    thread.c gdb.c backtrace.c regs.c panic.c capsule.c capsule_registers.c \
+    thread.c gdb.c backtrace.c regs.c panic.c canary.c capsule.c capsule_registers.c \
     capsule_threads.c capsule_memory.c capsule_lines.c pack.c kept.c)
 $(foreach a,x86_64 aarch64 riscv64,$(eval kdebug.sources.$(a) := \
     $(addprefix kdebug/arch/$(a)/,entry.S registers.c trap.c step.c hw.c)))

@@ -132,10 +132,21 @@ __debugger_text int sched_kd_thread_frame(const struct kd_thread *thread, struct
     return arch_thread_frame(&copy, out, valid);
 }
 
-__debugger_text bool sched_kd_thread_canary(const struct kd_thread *thread, uint64_t *value)
+// The cursor: the CPUs' numbers from 1 on, then the threads of the list.
+__debugger_text int sched_kd_canary_next(uintptr_t *cursor, uint64_t *value)
 {
-    const struct thread *self = (const struct thread *)thread->handle;
-    return kd_mem_copy(value, &self->stack_canary, sizeof(*value)) == sizeof(*value);
+    while (*cursor < CPU_MAX) {
+        const struct thread *thread = cpus[(*cursor)++].current;
+        if (kd_mem_copy(value, &thread->stack_canary, sizeof(*value)) == sizeof(*value))
+            return 0;
+    }
+    const struct thread *before = *cursor > CPU_MAX ? (const struct thread *)*cursor : NULL;
+    const struct thread *thread = thread_next_unlocked(before);
+    if (thread == NULL ||
+        kd_mem_copy(value, &thread->stack_canary, sizeof(*value)) != sizeof(*value))
+        return -ENOENT;
+    *cursor = (uintptr_t)thread;
+    return 0;
 }
 
 __debugger_text int64_t sched_kd_thread_current(unsigned cpu)

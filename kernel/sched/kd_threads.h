@@ -6,5 +6,5 @@
 
 int sched_kd_thread_next(uintptr_t *cursor, struct kd_thread *out);
 int sched_kd_thread_frame(const struct kd_thread *thread, struct kd_frame *out, uint64_t *valid);
-bool sched_kd_thread_canary(const struct kd_thread *thread, uint64_t *value);
+int sched_kd_canary_next(uintptr_t *cursor, uint64_t *value);
 int64_t sched_kd_thread_current(unsigned cpu);

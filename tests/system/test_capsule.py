@@ -234,6 +234,63 @@ def test_secrets_and_canaries_stay_out(start, debug):
         assert canary.to_bytes(8, "little") not in everything
 
 
+SPARE = {"x86_64": ("r12", "r13"), "aarch64": ("x20", "x21"), "riscv64": ("s5", "s6")}
+
+
+def forms(value):
+    """A 64-bit value as it may stand in a text, or in bytes."""
+    little = value.to_bytes(8, "little")
+    return {f"{value:x}", little.hex(), f"{value}"}, {little, little[::-1]}
+
+
+def test_no_canary_is_told_in_any_form(start, debug, arch):
+    """Of any thread, in registers of every CPU, on a stack and in variables: neither in the report nor
+    in the capsule, nor in what is kept of them."""
+    machine = start(append="panic=debug").boot()
+    gdb = debug(machine)
+    threads = re.findall(r"^[* ]+(\d+) +Thread .*running on CPU", gdb.command("info threads"), re.M)
+    canaries = {gdb.evaluate(f"cpus[{n}].current->stack_canary") & (1 << 64) - 1 for n in range(4)}
+    link = "thread_list.next"
+    offset = gdb.evaluate("(unsigned long)&((struct thread *)0)->all_link")
+    for _ in range(12):
+        at = address(gdb, link)
+        if at == address(gdb, "&thread_list"):
+            break
+        canaries.add(gdb.evaluate(f"((struct thread *)({at - offset:#x}))->stack_canary")
+                     & (1 << 64) - 1)
+        link = f"((struct list *){at:#x})->next"
+    assert len(canaries) >= 7
+    planted = sorted(canaries)
+    for number, thread in enumerate(threads):
+        gdb.command(f"thread {thread}")
+        for n, name in enumerate(SPARE[arch]):
+            gdb.command(f"set var ${name} = {planted[(2 * number + n) % len(planted)]:#x}")
+        gdb.command(f"set var *(unsigned long *)($sp - 32) = {planted[-1]:#x}")
+        gdb.command(f"set var *(unsigned long *)($sp + 8) = {planted[number]:#x}")
+        gdb.command("set var $pc = (unsigned long)&crash_null")
+    gdb.command(f"set var static_bait[0].half[0] = {planted[0]:#x}")
+    gdb.command("detach")
+    machine.wait_for(r"^PANIC: ")
+    wait_capsule(machine)
+    text = machine.console.text[machine.console.text.index("PANIC: "):]
+    report, capsule = report_of(text), Capsule(text)
+    assert not capsule.lines.bad and capsule.summary
+    for name in SPARE[arch]:
+        assert f"({name} held a stack canary, which is not shown)\n" in report
+        assert re.search(rf"\b{name} 0{{16}}\b", report)
+        assert name not in capsule.registers[capsule.machine["thread"]][1]
+    everything = capsule.raw()
+    for canary in canaries:
+        texts, raw = forms(canary)
+        assert not [form for form in texts if form in report or form in text]
+        assert not [form for form in raw if form in everything]
+        assert not [form for form in texts if form.encode() in everything]
+    assert sum(reason == CANARY for _, _, reason in capsule.withheld) >= 8
+    gdb = debug(machine)
+    kept = gdb.command("monitor panic")
+    assert not any(form in kept for canary in canaries for form in forms(canary)[0])
+
+
 # -- lines ------------------------------------------------------------------------------------
 
 def test_a_lost_line_costs_its_block(text):
