@@ -271,15 +271,22 @@ static struct error *read_folder(struct decoding *decoding, const char *path)
 
 // -- the whole ------------------------------------------------------------------------------------
 
-static struct error *open_images(struct decoding *decoding)
+// The folders as an array that ends with NULL, to be freed by the caller.
+static const char **debug_folders(const struct decode_options *options)
 {
-    const struct decode_options *options = decoding->options;
     const char **folders =
         calloc(options->debug_folders.count + 1, sizeof(*options->debug_folders.at));
     if (!folders)
         abort();
     for (size_t i = 0; i < options->debug_folders.count; i++)
         folders[i] = options->debug_folders.at[i];
+    return folders;
+}
+
+static struct error *open_images(struct decoding *decoding)
+{
+    const struct decode_options *options = decoding->options;
+    const char **folders = debug_folders(options);
     struct sym_open_options open_options = {
         .index = options->no_index ? SYM_INDEX_NEVER : SYM_INDEX_IF_THERE,
         .find_debug = true,
@@ -350,7 +357,12 @@ static struct error *decode_capsule(const struct decode_options *options, int co
     struct error *error = strcmp(paths[0], "-") != 0 ? NULL : postmortem_keep_input();
     if (!error && postmortem.locals)
         error = decode(options, 1, paths);
-    return error ? error : postmortem_run(&postmortem, paths[0], &options->files);
+    const char **folders = debug_folders(options);
+    postmortem.debug_folders = folders;
+    if (!error)
+        error = postmortem_run(&postmortem, paths[0], &options->files);
+    free(folders);
+    return error;
 }
 
 static struct error *decode_run(int argc, char **argv, enum exit_status *status)

@@ -150,7 +150,11 @@ static void warn(const struct sym_dead *dead, const char *log)
 static struct error *use(const struct postmortem_options *options, const struct sym_dead *dead)
 {
     struct error *error = NULL;
-    struct sym_locals_options locals = {options->all_threads, options->colour};
+    struct sym_locals_options locals = {
+        .all_threads = options->all_threads,
+        .colour = options->colour,
+        .debug_folders = options->debug_folders,
+    };
     if (options->locals)
         error = sym_locals_print(dead, &locals, stdout);
     fflush(stdout);

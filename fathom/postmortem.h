@@ -13,6 +13,7 @@ struct postmortem_options {
     const char *core; // NULL: none is written
     unsigned gdb;     // the port; POSTMORTEM_NO_GDB: none
     bool colour;
+    const char *const *debug_folders; // for a kernel without debug information; ends with NULL
 };
 
 #define POSTMORTEM_NO_GDB 65536

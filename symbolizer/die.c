@@ -71,8 +71,8 @@ static struct sym_die die_of_signature(struct sym_debug *debug, const struct dw_
     return die_at(debug_unit_at(debug, file, header, from), header->offset + header->type_offset);
 }
 
-static struct sym_die die_of_value(struct sym_debug *debug, const struct dw_context *from,
-                                   const struct dw_value *value)
+static struct sym_die resolve(struct sym_debug *debug, const struct dw_context *from,
+                              const struct dw_value *value)
 {
     const struct dw_file *file = from->file;
     if (value->class == DW_SIGNATURE)
@@ -87,6 +87,18 @@ static struct sym_die die_of_value(struct sym_debug *debug, const struct dw_cont
     const struct dw_header *header = file ? dw_header_at(file, value->number) : NULL;
     return header ? die_at(debug_unit_at(debug, file, header, from), value->number)
                   : (struct sym_die){0};
+}
+
+// C++ compilers leave a stub where a type was, that says which unit has it.
+static struct sym_die die_of_value(struct sym_debug *debug, const struct dw_context *from,
+                                   const struct dw_value *value)
+{
+    struct sym_die stub = resolve(debug, from, value);
+    struct dw_value signature;
+    if (!own_value(stub, DW_AT_signature, &signature) || signature.class != DW_SIGNATURE)
+        return stub;
+    struct sym_die type = die_of_signature(debug, stub.unit, signature.number);
+    return sym_die_is(type) ? type : stub;
 }
 
 static struct sym_die own_reference(struct sym_debug *debug, struct sym_die die, unsigned name)

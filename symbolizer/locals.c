@@ -135,7 +135,7 @@ static void tell_scope(const struct sym_debug_chain *chain, size_t index,
 struct error *sym_locals_each(const struct sym_dead *dead, struct sym_debug *debug,
                               const struct sym_unwinder *unwinder,
                               const struct sym_unwind_frame *frame, sym_scope_fn *scope,
-                              sym_local_fn *local, void *argument)
+                              sym_local_fn *local, void *argument, const char **missing)
 {
     struct sym_debug_chain chain;
     unsigned questions = 0;
@@ -151,6 +151,7 @@ struct error *sym_locals_each(const struct sym_dead *dead, struct sym_debug *deb
         .questions = &questions,
     };
     struct error *error = sym_debug_chain_at(debug, context.pc, &chain);
+    *missing = chain.missing;
     if (error || chain.count == 0)
         return error;
     context.function = chain.dies[0];

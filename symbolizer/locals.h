@@ -31,15 +31,19 @@ typedef void sym_scope_fn(const struct sym_local_scope *scope, void *argument);
 typedef void sym_local_fn(const struct sym_local *local, void *argument);
 
 // Calls scope() for each function at the frame and after each of them local() for each variable;
-// either may be NULL. No debug information for it is no error: nothing is called.
+// either may be NULL. No debug information for it is no error: nothing is called, and `missing` is
+// the .dwo that has it if that is why (NULL: it is not); it lives as long as `debug`.
 struct error *sym_locals_each(const struct sym_dead *dead, struct sym_debug *debug,
                               const struct sym_unwinder *unwinder,
                               const struct sym_unwind_frame *frame, sym_scope_fn *scope,
-                              sym_local_fn *local, void *argument);
+                              sym_local_fn *local, void *argument, const char **missing);
 
 struct sym_locals_options {
     bool all_threads; // else only those that CPUs executed
     bool colour;
+    // Searched, and then /usr/lib/debug, for the debug information of a kernel that has none
+    // itself; ends with NULL, and may be NULL.
+    const char *const *debug_folders;
 };
 
 // Prints each thread's frames with file and line, arguments and locals.

@@ -5,11 +5,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "symbolizer/find_debug.h"
 #include "symbolizer/locals.h"
+
+enum { MISSING_TOLD = 16 };
 
 struct printing {
     const struct sym_dead *dead;
     const struct sym_locals_options *options;
+    struct sym_elf *found; // the kernel's separate debug information; NULL: it has its own
     struct sym_debug *debug;
     struct sym_unwinder *unwinder;
     struct sym_module *module;
@@ -24,6 +28,7 @@ struct printing {
     FILE *to_arguments, *to_below;
     bool any_argument, open;
     char function[256];
+    const char *told[MISSING_TOLD]; // files that are missing
 };
 
 enum { ARGUMENT_BYTES_MOST = 48 };
@@ -128,19 +133,36 @@ static void print_bare(struct printing *printing)
     fputc('\n', printing->out);
 }
 
+// Once for each file, as long as there are few of them.
+static void print_missing(struct printing *printing, const char *file)
+{
+    for (size_t i = 0; i < MISSING_TOLD && file; i++) {
+        if (printing->told[i] && !strcmp(printing->told[i], file))
+            return;
+        if (!printing->told[i]) {
+            printing->told[i] = file;
+            break;
+        }
+    }
+    if (file)
+        fprintf(printing->out, "        variables are in %s, which is not to be found\n", file);
+}
+
 static struct error *print_frame(struct printing *printing, const struct sym_unwind_frame *frame)
 {
     struct sym_place place = {.address = sym_unwind_lookup_pc(printing->unwinder, frame)};
+    const char *missing = NULL;
     printing->frame = frame;
     printing->scope = 0;
     struct error *error = sym_lookup(printing->module, place, &printing->lookup);
     if (!error)
         error = sym_locals_each(printing->dead, printing->debug, printing->unwinder, frame,
-                                on_scope, on_local, printing);
+                                on_scope, on_local, printing, &missing);
     bool any = printing->open || printing->scope > 0;
     end_scope(printing);
     if (!error && !any)
         print_bare(printing);
+    print_missing(printing, missing);
     printing->number++;
     return error;
 }
@@ -187,8 +209,17 @@ static struct error *print_thread(struct printing *printing,
 static struct error *open_all(struct printing *printing)
 {
     const struct sym_dead *dead = printing->dead;
-    struct sym_open_options open = {.index = SYM_INDEX_IF_THERE};
-    struct error *error = sym_debug_open(dead->elf, &printing->debug);
+    const char *const *folders = printing->options->debug_folders;
+    struct sym_open_options open = {
+        .index = SYM_INDEX_IF_THERE,
+        .find_debug = true,
+        .debug_folders = folders,
+    };
+    struct error *error = NULL;
+    if (!sym_has_debug(dead->elf))
+        error = sym_find_debug(dead->elf, folders, &printing->found);
+    if (!error)
+        error = sym_debug_open(printing->found ? printing->found : dead->elf, &printing->debug);
     if (!error)
         error = sym_unwinder_open(dead, printing->debug, &printing->unwinder);
     if (!error)
@@ -213,5 +244,6 @@ struct error *sym_locals_print(const struct sym_dead *dead,
         sym_module_close(printing.module);
     sym_unwinder_close(printing.unwinder);
     sym_debug_close(printing.debug);
+    sym_elf_close(printing.found);
     return error;
 }

@@ -204,10 +204,12 @@ static void put_symbol(struct printer *printer, uint64_t address)
     // Past its size a name says nothing here; a mark in assembly has none.
     if (!row || linked - row->address >= (row->size ? row->size : 1))
         return;
-    if (linked == row->address)
-        fprintf(printer->out, " <%s>", row->name);
-    else
-        fprintf(printer->out, " <%s+%" PRIu64 ">", row->name, linked - row->address);
+    char *readable = sym_demangle(row->name);
+    fprintf(printer->out, " <%s", readable ? readable : row->name);
+    if (linked != row->address)
+        fprintf(printer->out, "+%" PRIu64, linked - row->address);
+    fputc('>', printer->out);
+    free(readable);
 }
 
 static bool is_character(struct sym_debug *debug, struct sym_die type)

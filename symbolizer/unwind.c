@@ -226,8 +226,12 @@ static enum step step_cfi(const struct sym_unwinder *unwinder, struct sym_unwind
                           struct sym_unwind_frame *callee)
 {
     struct sym_frame_rules cfi;
-    if (!sym_frame_rules_find(unwinder->debug->elf, sym_unwind_lookup_pc(unwinder, frame),
-                              SYM_REGISTERS, &cfi))
+    uint64_t pc = sym_unwind_lookup_pc(unwinder, frame);
+    // Debug information of its own leaves .eh_frame to the program.
+    struct sym_elf *elf = unwinder->dead->elf;
+    bool other = elf && elf != unwinder->debug->elf;
+    if (!sym_frame_rules_find(unwinder->debug->elf, pc, SYM_REGISTERS, &cfi) &&
+        !(other && sym_frame_rules_find(elf, pc, SYM_REGISTERS, &cfi)))
         return NO_WAY;
     enum step step = apply_cfi(unwinder, &cfi, frame, callee);
     sym_frame_rules_end(&cfi);

@@ -20,6 +20,13 @@ fuzz.sym_debug.sources := tests/fuzz/sym_debug_fuzz.c symbolizer/lazy.c symboliz
 fuzz.sym_debug.libs := -lzstd -lz
 fuzz.sym_debug.smoke := 60
 
+fuzz.targets += sym_locals
+fuzz.sym_locals.sources := tests/fuzz/sym_locals_fuzz.c $(symbolizer.locals) \
+    $(symbolizer.capsule) $(symbolizer.module) $(symbolizer.index) $(symbolizer.symbols) \
+    $(symbolizer.find) $(symbolizer.dwarf) $(symbolizer.elf) base/error.c
+fuzz.sym_locals.libs    := -ldwarf -llz4 -lzstd -lz -liberty
+fuzz.sym_locals.smoke   := 60
+
 fuzz.cc = $(CLANG) -std=gnu17 -g -O1 -I. -D_GNU_SOURCE -fno-omit-frame-pointer -Wall -Wextra \
     -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all
 fuzz.dir = $(BUILD)/host/fuzz

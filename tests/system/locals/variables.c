@@ -104,7 +104,7 @@ int main(void)
                      .corners = {{1, 2}, {3, -4}},
                      .either = {.word = 0x04030201},
                      .colour = GREEN,
-                     .mode = READ | EXECUTE,
+                     .mode = (enum flags)(READ | EXECUTE),
                      .on = true,
                      .next = &other,
                      .call = twice,
