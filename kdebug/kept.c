@@ -95,17 +95,18 @@ static bool sum_is(uint32_t wanted, const uint8_t *bytes, size_t length)
     return crc == wanted;
 }
 
-bool kd_kept_find(const void *memory, size_t bytes, struct kd_kept *out)
+enum kd_kept_state kd_kept_find(const void *memory, size_t bytes, struct kd_kept *out)
 {
     struct kd_capsule_kept head;
     if (memory == NULL || bytes < sizeof(head) ||
         kd_mem_copy(&head, memory, sizeof(head)) != sizeof(head) ||
-        head.magic != KD_CAPSULE_KEPT_MAGIC || head.version != KD_CAPSULE_VERSION ||
-        head.head_crc != kd_crc32(0, &head, offsetof(struct kd_capsule_kept, head_crc)))
-        return false;
+        head.magic != KD_CAPSULE_KEPT_MAGIC)
+        return KD_KEPT_NOTHING;
     size_t room = bytes - sizeof(head);
-    if (head.report_bytes > room || head.block_bytes > room - head.report_bytes)
-        return false;
+    if (head.version != KD_CAPSULE_VERSION ||
+        head.head_crc != kd_crc32(0, &head, offsetof(struct kd_capsule_kept, head_crc)) ||
+        head.report_bytes > room || head.block_bytes > room - head.report_bytes)
+        return KD_KEPT_DAMAGED;
     const uint8_t *body = (const uint8_t *)memory + sizeof(head);
     *out = (struct kd_kept){
         .report = (const char *)body,
@@ -115,7 +116,8 @@ bool kd_kept_find(const void *memory, size_t bytes, struct kd_kept *out)
         .id = head.id,
         .truncated = head.truncated != 0,
     };
-    return sum_is(head.crc, body, out->report_bytes + out->block_bytes);
+    return sum_is(head.crc, body, out->report_bytes + out->block_bytes) ? KD_KEPT_WHOLE
+                                                                        : KD_KEPT_DAMAGED;
 }
 
 void kd_kept_reason(const struct kd_kept *kept, char *to, size_t size)

@@ -19,9 +19,15 @@ struct kd_kept {
     bool truncated; // there was more than the memory can hold
 };
 
-// Is a whole report, perhaps with a capsule, in the memory? Checks sizes and sums, so that what is
-// left of anything else is not taken for one.
-bool kd_kept_find(const void *memory, size_t bytes, struct kd_kept *out);
+enum kd_kept_state {
+    KD_KEPT_NOTHING,
+    KD_KEPT_DAMAGED, // a panic was kept here, but sizes or sums are wrong, or the version is
+                     // another
+    KD_KEPT_WHOLE,   // *out is filled in
+};
+// Is a whole report, perhaps with a capsule, in the memory? Believes nothing that is not under a
+// sum.
+enum kd_kept_state kd_kept_find(const void *memory, size_t bytes, struct kd_kept *out);
 // The reason: the first line of the report without "PANIC: ".
 void kd_kept_reason(const struct kd_kept *kept, char *to, size_t size);
 void kd_kept_print_report(const struct kd_kept *kept, struct kd_text *out);

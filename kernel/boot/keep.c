@@ -56,7 +56,7 @@ void *keep_memory(size_t *bytes)
     return keep_start == PADDR_NONE ? NULL : phys_to_virt(keep_start);
 }
 
-static bool kept_find(struct kd_kept *kept)
+static enum kd_kept_state kept_find(struct kd_kept *kept)
 {
     size_t bytes;
     const void *memory = keep_memory(&bytes);
@@ -66,40 +66,58 @@ static bool kept_find(struct kd_kept *kept)
 void keep_tell(void)
 {
     struct kd_kept kept;
-    if (!kept_find(&kept))
+    enum kd_kept_state state = kept_find(&kept);
+    if (state == KD_KEPT_DAMAGED)
+        log_warn("an earlier run panicked, but what was kept of that is damaged");
+    if (state != KD_KEPT_WHOLE)
         return;
     char reason[100];
     kd_kept_reason(&kept, reason, sizeof(reason));
     log_warn("an earlier run panicked: %s; \"panic\" shows the report", reason);
 }
 
-static int panic_run(struct command_call *call)
+static int panic_clear(void)
 {
-    const char *what = call->argc > 1 ? call->argv[1] : "";
-    struct kd_kept kept;
-    if (!kept_find(&kept)) {
-        kd_text_string(call->out, "no panic is kept\n");
-        return -ENOENT;
-    }
+    size_t bytes;
+    void *memory = keep_memory(&bytes);
+    kd_kept_clear(memory, bytes);
+    return 0;
+}
+
+static int panic_show(struct command_call *call, const struct kd_kept *kept)
+{
     if (call->argc == 1) {
-        kd_kept_print_report(&kept, call->out);
-    } else if (strcmp(what, "capsule") == 0 && kept.block_bytes > 0) {
-        kd_kept_print_capsule(&kept, call->out);
-    } else if (strcmp(what, "capsule") == 0) {
-        kd_text_string(call->out, "the panic is kept without a capsule\n");
-        return -ENOENT;
-    } else if (strcmp(what, "clear") == 0) {
-        size_t bytes;
-        void *memory = keep_memory(&bytes);
-        kd_kept_clear(memory, bytes);
-        return 0;
-    } else {
+        kd_kept_print_report(kept, call->out);
+    } else if (strcmp(call->argv[1], "capsule") != 0) {
         kd_text_string(call->out, "panic [capsule|clear]\n");
         return -EINVAL;
+    } else if (kept->block_bytes == 0) {
+        kd_text_string(call->out, "the panic is kept without a capsule\n");
+        return -ENOENT;
+    } else {
+        kd_kept_print_capsule(kept, call->out);
     }
-    if (kept.truncated)
+    if (kept->truncated)
         kd_text_string(call->out, "(cut: there was more than the memory that is kept can hold)\n");
     return 0;
+}
+
+static int panic_run(struct command_call *call)
+{
+    struct kd_kept kept;
+    if (call->argc > 1 && strcmp(call->argv[1], "clear") == 0)
+        return panic_clear();
+    switch (kept_find(&kept)) {
+    case KD_KEPT_NOTHING:
+        kd_text_string(call->out, "no panic is kept\n");
+        return -ENOENT;
+    case KD_KEPT_DAMAGED:
+        kd_text_string(call->out, "a panic was kept, but it is damaged\n");
+        return -EIO;
+    case KD_KEPT_WHOLE:
+        break;
+    }
+    return panic_show(call, &kept);
 }
 
 COMMAND(panic, "panic", "panic [capsule|clear]", "the report of an earlier run's panic", panic_run,

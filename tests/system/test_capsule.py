@@ -431,6 +431,48 @@ def test_the_next_boot_offers_it(start, way):
     machine.command("mem")  # the allocators work around it
 
 
+def test_a_panic_in_kernel_main_is_kept(start, debug):
+    """Before there are final page tables or an allocator. (The lowest page is still mapped then on one
+    machine, so what it panics about is its own affair.)"""
+    machine = start(wait=True, append="panic=reboot", extra=REBOOTS)
+    gdb = debug(machine)
+    gdb.command("set var $pc = (unsigned long)&crash_null")
+    gdb.command("detach")
+    wait_capsule(machine)
+    before = Capsule(machine.console.text)
+    gdb = debug(machine)  # kdebug=wait stops the next boot, too
+    gdb.command("detach")
+    machine.wait_for(rf"warning: an earlier run panicked: {re.escape(before.machine['reason'])}")
+    machine.boot()
+    assert Capsule(machine.command("panic capsule")).blocks == before.blocks
+
+
+@pytest.mark.parametrize("place", ["head", "report", "capsule"])
+def test_what_was_damaged_meanwhile_is_not_offered(start, debug, place):
+    """One bit of RAM turns over between the panic and the next look at it."""
+    machine = start(append="panic=reboot", extra=REBOOTS).boot()
+    crash(machine, "null")
+    machine.wait_for(r"warning: an earlier run panicked: null")
+    machine.boot()
+    gdb = debug(machine)
+    keep = "((struct kd_capsule_kept *)ops.keep)"
+    offset = {"head": "12", "report": f"sizeof(*{keep}) + 100",
+              "capsule": f"sizeof(*{keep}) + {keep}->report_bytes + 1000"}[place]
+    gdb.command(f"set var *((unsigned char *)ops.keep + {offset}) ^= 1")
+    gdb.command("detach")
+    machine.type("reboot\n")
+    machine.wait_for(r"warning: an earlier run panicked, but what was kept of that is damaged")
+    machine.boot()
+    assert machine.command("panic").startswith("a panic was kept, but it is damaged")
+    assert "damaged" in machine.command("panic capsule")
+    machine.command("panic clear")
+    assert "no panic is kept" in machine.command("panic")
+    machine.type("reboot\n")
+    machine.wait_for(r"CPUs, ready")
+    machine.boot()
+    assert machine.console.text.count("an earlier run panicked") == 2
+
+
 # -- through gdb ------------------------------------------------------------------------------
 
 def test_gdb_gets_the_capsule_of_the_panic_that_stopped_it(start, debug):

@@ -257,7 +257,7 @@ static void what_is_kept_is_printed_again(void **state)
     (void)state;
     keep_one(sizeof(memory));
     struct kd_kept kept;
-    assert_true(kd_kept_find(memory, sizeof(memory), &kept));
+    assert_int_equal(kd_kept_find(memory, sizeof(memory), &kept), KD_KEPT_WHOLE);
     assert_false(kept.truncated);
     char reason[8];
     kd_kept_reason(&kept, reason, sizeof(reason));
@@ -271,7 +271,7 @@ static void what_is_kept_is_printed_again(void **state)
     kd_kept_print_capsule(&kept, &text);
     assert_string_equal(again, printed);
     kd_kept_clear(memory, sizeof(memory));
-    assert_false(kd_kept_find(memory, sizeof(memory), &kept));
+    assert_int_equal(kd_kept_find(memory, sizeof(memory), &kept), KD_KEPT_NOTHING);
 }
 
 static void every_damage_is_noticed(void **state)
@@ -279,17 +279,19 @@ static void every_damage_is_noticed(void **state)
     (void)state;
     struct kd_kept kept;
     keep_one(sizeof(memory));
-    assert_true(kd_kept_find(memory, sizeof(memory), &kept));
+    assert_int_equal(kd_kept_find(memory, sizeof(memory), &kept), KD_KEPT_WHOLE);
     size_t whole = sizeof(struct kd_capsule_kept) + kept.report_bytes + kept.block_bytes;
     for (size_t i = 0; i < whole; i += i < 200 ? 1 : 97) {
         memory[i] ^= 0x10;
-        assert_false(kd_kept_find(memory, sizeof(memory), &kept));
+        // Without its mark it is anything.
+        assert_int_equal(kd_kept_find(memory, sizeof(memory), &kept),
+                         i < sizeof(uint64_t) ? KD_KEPT_NOTHING : KD_KEPT_DAMAGED);
         memory[i] ^= 0x10;
     }
-    assert_false(kd_kept_find(memory, whole - 1, &kept));
-    assert_true(kd_kept_find(memory, whole, &kept));
-    assert_false(kd_kept_find(memory, 10, &kept));
-    assert_false(kd_kept_find(NULL, 0, &kept));
+    assert_int_equal(kd_kept_find(memory, whole - 1, &kept), KD_KEPT_DAMAGED);
+    assert_int_equal(kd_kept_find(memory, whole, &kept), KD_KEPT_WHOLE);
+    assert_int_equal(kd_kept_find(memory, 10, &kept), KD_KEPT_NOTHING);
+    assert_int_equal(kd_kept_find(NULL, 0, &kept), KD_KEPT_NOTHING);
 }
 
 static void a_small_memory_keeps_the_beginning(void **state)
@@ -297,12 +299,12 @@ static void a_small_memory_keeps_the_beginning(void **state)
     (void)state;
     struct kd_kept kept;
     keep_one(6000);
-    assert_true(kd_kept_find(memory, 6000, &kept));
+    assert_int_equal(kd_kept_find(memory, 6000, &kept), KD_KEPT_WHOLE);
     assert_true(kept.truncated);
     assert_int_equal(kept.report_bytes, sizeof(report) - 1);
     assert_true(kept.block_bytes > 0);
     keep_one(0);
-    assert_false(kd_kept_find(memory, 0, &kept));
+    assert_int_equal(kd_kept_find(memory, 0, &kept), KD_KEPT_NOTHING);
 }
 
 int main(void)
