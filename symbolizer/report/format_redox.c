@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: MIT
-// Redox: "KERNEL PANIC: panicked at file:line:column:" and the walk of the frames, three lines
-// each: the frame pointer and the return address, the symbol and the offset in it, its name.
+// Redox: "KERNEL PANIC: panicked at file:line:column:", the message, and the walk of the frames,
+// three lines each: the frame pointer and the return address, the symbol and the offset in it, its
+// name.
+#include <string.h>
+
 #include "symbolizer/report/format.h"
 
 // "FP ffff80000001fe90: PC ffffffff80123456"
@@ -31,6 +34,18 @@ static enum report_verdict place(struct report_parser *parser, const struct repo
         return REPORT_NOT_OURS;
     last->offset = bytes;
     last->has_offset = true;
+    return REPORT_PART;
+}
+
+// Behind the line that says where the panic was stands what it was.
+static enum report_verdict message(struct report_parser *parser, const struct report_match *match)
+{
+    (void)match;
+    struct report *report = parser->report;
+    if (report->first_stack.count || !report->words || strcmp(report->words, "panic") != 0)
+        return REPORT_NOT_OURS;
+    struct report_match words = {.captures = {parser->line->body}};
+    report->words = report_fill_words(parser->arena, "panic: %1", &words);
     return REPORT_PART;
 }
 
@@ -65,19 +80,24 @@ static enum report_verdict task(struct report_parser *parser, const struct repor
 }
 
 static const struct report_beginning beginnings[] = {
+    {"KERNEL PANIC: panicked at '*', ", "panic", "panic: %1", REPORT_NEW, REPORT_ENDS, 0},
     {"KERNEL PANIC: panicked at ", "panic", "panic", REPORT_NEW, REPORT_ENDS, 0},
     {"KERNEL PANIC: *", "panic", "panic: %1", REPORT_NEW, REPORT_ENDS, 0},
     {0},
 };
 
 static const struct report_rule rules[] = {
+    {"KERNEL PANIC: ", report_part},
     {"FP *: PC ", frame},
+    {"*: GUARD PAGE", report_part},
+    {"*: EMPTY RETURN", report_part},
     {"CPU *, CID ", who},
     {"CPU *, PID ", who},
     {"NAME: *, ", task},
     {"SYSCALL: ", report_part},
     {"HALT", report_end},
     {"*+", place},
+    {"", message},
     {"", name},
     {0},
 };

@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: MIT
 // Symbolizer markup, as Zircon and the sanitizers on Fuchsia print it: {{{reset}}}, {{{module:ID:
 // NAME:elf:BUILDID}}}, {{{mmap:ADDRESS:SIZE:load:ID:FLAGS:MODULE-ADDRESS}}}, {{{bt:N:ADDRESS:ra}}},
-// {{{pc:ADDRESS}}}. Addresses mean something only together with the mappings before them, so the
-// elements of a log are read in order, several on a line if need be.
+// {{{pc:ADDRESS}}}, {{{data:ADDRESS}}}, {{{hexdict:NAME: VALUE ...}}} over several lines. Addresses
+// mean something only together with the mappings before them, so the elements of a log are read in
+// order, several on a line if need be. The format is described in LLVM's SymbolizerMarkupFormat.
+#include <ctype.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "symbolizer/report/format.h"
@@ -21,10 +25,13 @@ static uint64_t field_number(const struct element *element, unsigned index, bool
         *ok = false;
         return 0;
     }
-    struct report_cursor cursor = report_span_cursor(element->fields[index]);
-    bool hex = report_span_begins(element->fields[index], "0x");
-    uint64_t value = hex ? report_hex(&cursor) : report_decimal(&cursor);
-    *ok &= !cursor.failed && !report_left(&cursor);
+    // Hexadecimal behind 0x, octal behind 0, else decimal.
+    char digits[24];
+    int length = snprintf(digits, sizeof(digits), "%.*s", (int)element->fields[index].length,
+                          element->fields[index].at);
+    char *end = digits;
+    uint64_t value = isdigit((unsigned char)*digits) ? strtoull(digits, &end, 0) : 0;
+    *ok &= end != digits && !*end && length < (int)sizeof(digits);
     return value;
 }
 
@@ -69,8 +76,7 @@ static void backtrace(struct report_parser *parser, const struct element *elemen
     uint64_t number = field_number(element, 1, &ok);
     struct report_frame frame = {.has_address = true};
     frame.address = field_number(element, 2, &ok);
-    // Without a word the innermost is where it happened and the others are callers.
-    frame.role = role(element, 3, number == 0 ? REPORT_EXACT : REPORT_RETURN);
+    frame.role = role(element, 3, REPORT_RETURN);
     if (!ok)
         return;
     if (number == 0 && parser->report->stack->count)
@@ -90,11 +96,50 @@ static void place(struct report_parser *parser, const struct element *element)
         report_add_frame(parser, &frame);
 }
 
+// The values between "{{{hexdict:" and "}}}", which may be lines apart: a dump of registers.
+static void values(struct report_parser *parser, struct report_span text)
+{
+    struct report_cursor cursor = report_span_cursor(text);
+    for (;;) {
+        report_skip_spaces(&cursor);
+        struct report_span name = report_until(&cursor, ": ");
+        report_expect(&cursor, ":");
+        report_skip_spaces(&cursor);
+        struct report_frame frame = {.role = REPORT_EXACT, .has_address = true, .aside = true};
+        frame.address = report_hex(&cursor);
+        if (cursor.failed || !name.length)
+            break;
+        report_add_register(parser, name, frame.address);
+        if (!report_span_is(name, "RIP") && !report_span_is(name, "PC") &&
+            !report_span_is(name, "pc"))
+            continue;
+        report_images_place(parser->images, &frame);
+        report_add_frame(parser, &frame);
+    }
+}
+
+static enum report_verdict dictionary(struct report_parser *parser,
+                                      const struct report_match *match)
+{
+    struct report_match inside;
+    parser->report->in_trace = !report_match("*}}}", match->rest, &inside);
+    values(parser, parser->report->in_trace ? match->rest : inside.captures[0]);
+    return REPORT_PART;
+}
+
+// A line of a dictionary that an earlier line began.
+static enum report_verdict more_values(struct report_parser *parser,
+                                       const struct report_match *match)
+{
+    return parser->report->in_trace ? dictionary(parser, match) : REPORT_NOT_OURS;
+}
+
 static const struct {
     const char *name;
     void (*parse)(struct report_parser *parser, const struct element *element);
 } elements[] = {
-    {"reset", reset}, {"module", module}, {"mmap", map}, {"bt", backtrace}, {"pc", place},
+    {"reset", reset},  {"module", module}, {"mmap", map},
+    {"bt", backtrace}, {"pc", place},      {"data", place},
 };
 
 static void parse_element(struct report_parser *parser, struct report_span text)
@@ -132,6 +177,18 @@ static enum report_verdict cpu(struct report_parser *parser, const struct report
     return REPORT_PART;
 }
 
+// "VERSION elf_build_id: 0123..." of the kernel
+static enum report_verdict build_id(struct report_parser *parser, const struct report_match *match)
+{
+    struct report_cursor cursor = report_span_cursor(match->rest);
+    report_accept(&cursor, ":");
+    report_skip_spaces(&cursor);
+    struct report_span id = report_until(&cursor, " ");
+    if (id.length)
+        parser->report->build_id = report_copy(parser, id);
+    return REPORT_PART;
+}
+
 static const struct report_beginning beginnings[] = {
     {"ZIRCON KERNEL PANIC", "panic", "panic", REPORT_NEW, 0, 0},
     {"ZIRCON KERNEL OOPS", "oops", "oops", REPORT_NEW, 0, 0},
@@ -142,10 +199,17 @@ static const struct report_beginning beginnings[] = {
 };
 
 static const struct report_rule rules[] = {
-    {"*{{{*}}}", markup},      {"*CPU: *", cpu},
-    {"UPTIME: ", report_part}, {"VERSION ", report_part},
-    {"dso: ", report_part},    {"panic (caller ", report_part},
-    {"panic: ", report_part},  {0},
+    {"*{{{hexdict:", dictionary},
+    {"*{{{*}}}", markup},
+    {"", more_values},
+    {"*CPU: *", cpu},
+    {"UPTIME", report_part},
+    {"*elf_build_id", build_id},
+    {"VERSION", report_part},
+    {"dso: ", report_part},
+    {"panic (caller ", report_part},
+    {"panic: ", report_part},
+    {0},
 };
 
 static const char *const skips[] = {

@@ -190,6 +190,32 @@ static bool kmsg(struct report_arena *arena, struct report_cursor *cursor, struc
     return true;
 }
 
+// Zircon's debug log: "[00012.345] 01024:01042> ", milliseconds, process and thread.
+static bool zircon_time(struct report_arena *arena, struct report_cursor *cursor,
+                        struct report_line *line)
+{
+    struct report_cursor try = *cursor;
+    report_expect(&try, "[");
+    uint64_t seconds = report_decimal(&try);
+    report_expect(&try, ".");
+    uint64_t millis = report_decimal(&try);
+    report_expect(&try, "] ");
+    const char *start = try.at;
+    report_decimal(&try);
+    report_expect(&try, ":");
+    report_decimal(&try);
+    size_t length = (size_t)(try.at - start);
+    report_expect(&try, ">");
+    if (try.failed || millis > 999)
+        return false;
+    line->caller = report_strndup(arena, start, length);
+    line->has_time = true;
+    line->wall = false;
+    line->time_s = (double)seconds + (double)millis / 1e3;
+    *cursor = try;
+    return true;
+}
+
 // What terminal programs and dmesg -H put before a line: "[21:30:01.123]", "[2026-11-22 21:30:01]",
 // "[  +0.000012]".
 static bool terminal_time(struct report_arena *arena, struct report_cursor *cursor,
@@ -379,8 +405,8 @@ static bool quote(struct report_arena *arena, struct report_cursor *cursor,
 }
 
 static prefix_parser *const prefixes[] = {
-    quote,         level,       kmsg,     kernel_time, printk_caller, terminal_time,
-    readable_time, syslog_time, iso_time, bare_time,   line_number,
+    quote,         level,         kmsg,        kernel_time, printk_caller, zircon_time,
+    terminal_time, readable_time, syslog_time, iso_time,    bare_time,     line_number,
 };
 #define PREFIX_COUNT (sizeof(prefixes) / sizeof(*prefixes))
 

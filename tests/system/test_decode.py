@@ -154,6 +154,19 @@ def test_a_file_that_grows_is_followed(tmp_path):
         process.stdout.close()
 
 
+@pytest.mark.parametrize("log, count, name, value", [
+    ("freebsd-trap", 9, "rbx", "0xfffff80003a1c400"),
+    ("freebsd-double-fault", 18, "rip", "0xffffffff82112345"),
+    ("freebsd-arm64", 10, "elr", "0xffff00000123a5c4"),
+    ("freebsd-riscv", 10, "t[1]", "0x1"),
+    ("zircon", 8, "RIP", "0xffffffff00115d55"),
+])
+def test_registers_of_other_kernels(log, count, name, value):
+    panic = decode_json(LOGS / f"{log}.log")[0]
+    assert len(panic["regs"]) == count
+    assert panic["regs"][name] == value
+
+
 def test_standard_input_is_a_log():
     assert "kernel BUG in oopser_init" in decode(stdin=(LOGS / "linux-x86_64-bug.log").read_text())
 

@@ -195,6 +195,15 @@ static void the_frame_below_an_exceptions_entry_is_exact(void **state)
     text = report_log("freebsd-ddb");
     assert_int_equal(report_look(text).first.exact, 1); // parcel_poll, below calltrap
     free(text.at);
+    text = report_log("freebsd-double-fault");
+    assert_int_equal(report_look(text).first.exact, 1); // parcel_nest, by "--- trap"
+    free(text.at);
+    text = report_log("freebsd-arm64");
+    assert_int_equal(report_look(text).first.exact, 1); // parcel_read, by "--- exception"
+    free(text.at);
+    text = report_log("freebsd-riscv");
+    assert_int_equal(report_look(text).first.exact, 1);
+    free(text.at);
 }
 
 // On x86-64 a trace tells the interrupted context as it tells the place of the fault, by RIP.

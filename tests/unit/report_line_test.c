@@ -58,6 +58,7 @@ static void prefixes_are_passed_over_however_they_are_combined(void **state)
         "Nov 22 21:30:01 ",
         "00:00:01 ",
         "00:00:01.123456 ",
+        "[00012.345] 01024:01042> ",
         "105:",
         "   105\t[    1.234567] ",
     };

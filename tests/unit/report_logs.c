@@ -35,6 +35,12 @@ const struct expected report_logs[] = {
     {"freebsd-ddb", "0 panic cpu 0 - - +0 1:9",
      "panic: mutex parcel lock not owned in __mtx_assert",
      "db_trace_self_wrapper vpanic panic __mtx_assert"},
+    {"freebsd-arm64", "183 page-fault cpu 2 - - +0 1:12", "data abort in parcel_read",
+     "db_trace_self db_trace_self_wrapper vpanic panic"},
+    {"freebsd-double-fault", "62 double-fault cpu 0 - - +0 1:9", "double fault in parcel_nest",
+     "db_trace_self_wrapper vpanic panic dblfault_handler Xdblfault parcel_nest parcel_nest ?"},
+    {"freebsd-riscv", "243 page-fault cpu 1 - - +0 1:11", "page fault in parcel_read",
+     "db_trace_self db_trace_self_wrapper kdb_backtrace vpanic panic"},
     {"freebsd-trap", "62 page-fault cpu 1 courier - +0 1:9", "page fault in parcel_read",
      "kdb_backtrace vpanic panic trap_fatal"},
     {"linux-aarch64-hung-task-locks", "183 hung-task cpu -1 init 6.1.192 +0 1:14",
@@ -109,7 +115,8 @@ const struct expected report_logs[] = {
     {"linux-x86_64-warning", "62 warning cpu 1 init 6.1.0-56-amd64 +0 1:10",
      "WARNING in oopser_init", "oopser_init do_one_initcall do_init_module __do_sys_finit_module"},
     {"redox", "0 panic cpu 2 courier - +0 1:5",
-     "panic in <kernel::scheme::parcel::ParcelScheme as kernel::scheme::KernelScheme>::kopen",
+     "panic: called `Option::unwrap()` on a `None` value in "
+     "<kernel::scheme::parcel::ParcelScheme as kernel::scheme::KernelScheme>::kopen",
      "rust_begin_unwind core::panicking::panic_fmt core::option::unwrap_failed "
      "<kernel::scheme::parcel::ParcelScheme as kernel::scheme::KernelScheme>::kopen"},
     {"zircon", "0 backtrace cpu -1 - - +0 1:3", "backtrace", "? ? ?"},
