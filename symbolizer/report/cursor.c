@@ -96,6 +96,9 @@ bool report_match(const char *pattern, struct report_span text, struct report_ma
 {
     const char *at = text.at, *end = text.at + text.length;
     unsigned captures = 0;
+    // Most patterns are not the line's, and the first character tells.
+    if (*pattern && *pattern != '*' && (at == end || *at != *pattern))
+        return false;
     for (;;) {
         size_t literal = strcspn(pattern, "*");
         const char *found = at;
