@@ -114,6 +114,8 @@ struct kdebug_kernel {
     // within one page. 0 or -EFAULT.
     int (*text_write)(uintptr_t address, const void *bytes, size_t length);
     const struct kd_range *untouchable; // ends with {0}
+    // What exceptions and interrupts enter by: next to it on a stack stands what they interrupted.
+    struct kd_range entry_text;
     // Is the address inside kernel text (a plausible return address)?
     bool (*is_text)(uintptr_t address);
 

@@ -148,6 +148,30 @@ static int print_registers(void *argument)
     return 0;
 }
 
+// Is the frame one that an exception or interrupt left, not a call? Its address is then that of an
+// instruction, not of the one behind it, and the line says so: it may be all that is read.
+static bool is_interrupted(const uintptr_t *addresses, unsigned i)
+{
+    const struct kd_range *entry = &kd.kernel->entry_text;
+    return i > 0 && addresses[i - 1] >= entry->start && addresses[i - 1] < entry->end;
+}
+
+static void print_frame(struct kd_text *text, const uintptr_t *addresses, unsigned i)
+{
+    bool interrupted = is_interrupted(addresses, i);
+    struct kd_symbol symbol;
+    kd_text_printf(text, "  #%u 0x%016llx ", i, (unsigned long long)addresses[i]);
+    // A return address may be the first byte of the next function: the call is before it.
+    if (kd.kernel->symbol(addresses[i] - (i > 0 && !interrupted), &symbol)) {
+        kd_text_printf(text, "%s+0x%llx/0x%llx", symbol.name,
+                       (unsigned long long)(addresses[i] - symbol.start),
+                       (unsigned long long)symbol.size);
+    } else {
+        kd_text_char(text, '?');
+    }
+    kd_text_string(text, interrupted ? " (interrupted)\n" : "\n");
+}
+
 static int print_backtrace(void *argument)
 {
     const struct section *section = argument;
@@ -163,19 +187,8 @@ static int print_backtrace(void *argument)
     // The interrupted context may have been on a stack of its own; the walk bounds itself.
     unsigned count = kd_backtrace_frame(cpu->frame, addresses, FRAMES_MAX);
     // What a damaged chain takes for an address may be a canary.
-    for (unsigned i = 0; i < count && !kd_is_canary(addresses[i]); i++) {
-        kd_text_printf(section->text, "  #%u 0x%016llx ", i, (unsigned long long)addresses[i]);
-        // A return address may be the first byte of the next function: the call is before it.
-        struct kd_symbol symbol;
-        if (kd.kernel->symbol(addresses[i] - (i > 0), &symbol)) {
-            kd_text_printf(section->text, "%s+0x%llx/0x%llx", symbol.name,
-                           (unsigned long long)(addresses[i] - symbol.start),
-                           (unsigned long long)symbol.size);
-        } else {
-            kd_text_char(section->text, '?');
-        }
-        kd_text_char(section->text, '\n');
-    }
+    for (unsigned i = 0; i < count && !kd_is_canary(addresses[i]); i++)
+        print_frame(section->text, addresses, i);
     return 0;
 }
 

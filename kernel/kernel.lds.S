@@ -26,7 +26,10 @@ SECTIONS
         . = ALIGN(64);
         __debugger_text_start = .;
         *(.text.debugger)
+        __entry_text_start = .;
         *(.text.entry)
+        __entry_text_end = .;
+        *(.text.park)
         __debugger_text_end = .;
         *(.text.*)
         . = ALIGN(4096);

@@ -46,6 +46,7 @@ PARAM_NUMBER(panic_capsule, "panic.capsule", &capsule_bytes,
 
 extern char __kernel_start[], __kernel_end[], __note_start[], __note_end[];
 extern char __text_start[], __text_end[], __debugger_text_start[], __debugger_text_end[];
+extern char __entry_text_start[], __entry_text_end[];
 
 static enum kd_memory ops_memory_probe(uintptr_t address, size_t *length)
 {
@@ -174,6 +175,8 @@ void kdebug_ops_init(void)
     untouchable[0] =
         (struct kd_range){(uintptr_t)__debugger_text_start, (uintptr_t)__debugger_text_end,
                           "the debugger's own code, or code it stands on"};
+    ops.entry_text = (struct kd_range){(uintptr_t)__entry_text_start, (uintptr_t)__entry_text_end,
+                                       "entries of exceptions and interrupts"};
     ops.stop_weakness = arch_stop_weakness;
     struct kd_config config = current_config();
     kd_init(&ops, &config);

@@ -141,6 +141,23 @@ static __noinline void plant(struct secret *at, unsigned number)
 static struct secret static_secrets[SECRETS / 2] __secret;
 static struct secret static_bait[BAIT / 2];
 
+static void crash_timer(struct timer *timer)
+{
+    (void)timer;
+    crash_null();
+}
+
+static void crash_interrupt(void)
+{
+    static struct timer timer;
+    timer_init(&timer, crash_timer);
+    irq_state_t state = arch_irq_save();
+    timer_start(&timer, clock_ns());
+    arch_irq_restore(state);
+    for (;;)
+        arch_cpu_relax();
+}
+
 static void crash_secrets(void)
 {
     struct secret on_stack[SECRETS / 4] = {0}, bait_on_stack[BAIT / 2] = {0};
@@ -173,6 +190,7 @@ static const struct crash crashes[] = {
     {"lockorder", "take two locks in the wrong order", crash_lock_order},
     {"hang", "spin with interrupts off until hang_on is cleared by a debugger", crash_hang},
     {"uaf", "write to freed memory", crash_use_after_free},
+    {"interrupt", "write through a null pointer in an interrupt handler", crash_interrupt},
     {"pointers", "destroy the per-CPU pointer and the current thread", crash_pointers},
     {"secrets", "panic with 64 secrets about, which follow from a number: crash secrets N",
      crash_secrets},

@@ -53,9 +53,13 @@ struct report_format {
     // signature; one that ends in _ stands for all that begin so. Ends with NULL.
     const char *const *skips;
     const char *const *entries; // functions below which the next frame is where an exception came
+    bool tells_traps;           // where it tells of none, the kernel called its panic itself
     bool fixed;                 // runs where it was linked for unless a line says otherwise
     unsigned patience;          // foreign lines in a row after which a report is over
 };
+
+// Behind a frame of ours that an exception or interrupt left.
+#define REPORT_INTERRUPTED " (interrupted)"
 
 extern const struct report_format report_format_fathom, report_format_linux, report_format_freebsd,
     report_format_redox, report_format_zircon;

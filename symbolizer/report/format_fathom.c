@@ -40,24 +40,20 @@ static enum report_verdict stack(struct report_parser *parser, const struct repo
     return REPORT_PART;
 }
 
-// "#0 0xffffffff80215d55 crash_null+0x15/0x1f", or ? where the kernel does not know
+// "#0 0xffffffff80215d55 crash_null+0x15/0x1f", or ? where the kernel does not know; the innermost
+// and those marked are where something was, the others where a call returns to.
 static enum report_verdict frame(struct report_parser *parser, const struct report_match *match)
 {
     struct report_cursor number = report_span_cursor(match->captures[0]);
     struct report_cursor cursor = report_span_cursor(match->rest);
     bool innermost = report_decimal(&number) == 0;
-    // A kernel that panics by itself walks its stack from a call; other CPUs were interrupted.
-    const struct report *report = parser->report;
-    bool called = report->stack == &report->first_stack && !report->trapped;
-    struct report_frame frame = {
-        .role = innermost && !called ? REPORT_EXACT : REPORT_RETURN,
-        .has_address = true,
-        .address = report_hex(&cursor),
-    };
+    struct report_frame frame = {.has_address = true, .address = report_hex(&cursor)};
     if (number.failed || report_left(&number) || cursor.failed)
         return REPORT_NOT_OURS;
     report_skip_spaces(&cursor);
     report_token(parser, &cursor, &frame);
+    bool exact = innermost || report_accept(&cursor, REPORT_INTERRUPTED);
+    frame.role = exact ? REPORT_EXACT : REPORT_RETURN;
     if (innermost)
         parser->report->exact_next = false;
     report_add_frame(parser, &frame);
@@ -174,7 +170,7 @@ static const char *const skips[] = {
     "mutex_take_", "poison_check", "poison_check_page", "__ubsan_",      NULL,
 };
 
-// Below these stands the context an exception or interrupt came into.
+// Below these stands the context an exception or interrupt came into. Kernels of today say so.
 static const char *const entries[] = {"trap_common", "vector_stubs", "trap_landing", "vectors",
                                       "save_frame",  "save_rest",    "trap_vector",  NULL};
 
@@ -185,5 +181,6 @@ const struct report_format report_format_fathom = {
     .skips = skips,
     .entries = entries,
     .fixed = true,
+    .tells_traps = true,
     .patience = 60,
 };

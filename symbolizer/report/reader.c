@@ -323,6 +323,8 @@ static void parse_loose(struct report_reader *reader, struct report_line *line)
             continue;
         }
         if (report_token(&parser, &cursor, &frame)) {
+            if (report_accept(&cursor, REPORT_INTERRUPTED))
+                frame.role = REPORT_EXACT;
             report_add_frame(&parser, &frame);
             frame = (struct report_frame){.role = REPORT_RETURN};
         } else if (report_left(&cursor)) {

@@ -15,7 +15,7 @@ void report_show_deinit(struct report_show *show)
 bool report_is_fault(const struct report *report, const struct report_frame *frame)
 {
     return report && !frame->aside && frame->role == REPORT_EXACT &&
-           frame == report->first_stack.first;
+           frame == report->first_stack.first && (report->trapped || !report->format->tells_traps);
 }
 
 bool report_is_subject(const struct report *report, const struct report_frame *frame)

@@ -12,7 +12,7 @@ SECTIONS = (
     ("registers", r"( *\w+ [0-9a-f]{16}){1,4}"),
     ("canary", r"\(\w+ held a stack canary, which is not shown\)"),
     ("thread", r"cpu \d+ thread \d+ \(.*\)(:|: did not stop)"),
-    ("frame", r"  #\d+ 0x[0-9a-f]{16} (\?|\S+\+0x[0-9a-f]+/0x[0-9a-f]+)"),
+    ("frame", r"  #\d+ 0x[0-9a-f]{16} (\?|\S+\+0x[0-9a-f]+/0x[0-9a-f]+)( \(interrupted\))?"),
     ("log", r"last log lines:"),
     ("line", r"\[ *\d+\.\d{6}\] cpu\d .*"),
     ("end", r"end of panic report"),

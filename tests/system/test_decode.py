@@ -106,6 +106,27 @@ def test_a_live_panic_shows_what_the_whole_log_shows(arch, crash):
     assert sorted(live.splitlines()) == sorted(whole.splitlines())
 
 
+def places_of(decoded):
+    """{a frame's line: the places written beneath it}"""
+    places, line = {}, None
+    for text in decoded.splitlines():
+        if not text.startswith("---"):
+            line = places.setdefault(text, [])
+        elif re.match(r"---    \S.* at \S+:\d+", text):
+            line.append(text)
+    return {line: found for line, found in places.items() if re.match(r" *#\d+ 0x", line)}
+
+
+def test_every_line_with_a_place_is_decoded_alone_as_in_the_report(arch, crash):
+    log = crash("interrupt")
+    report = places_of(decode(log, "-e", kernel_of(arch)))
+    assert any(line.endswith("(interrupted)") for line in report)
+    assert sum(bool(places) for places in report.values()) > 10
+    for line, places in report.items():
+        alone = decode("-", "-e", kernel_of(arch), stdin=line + "\n")
+        assert places_of(alone) == {line: places}
+
+
 def test_other_kernels_file_is_not_taken(arch, crash):
     others = [word for other in ("x86_64", "aarch64", "riscv64")
               if os.path.exists(kernel_of(other)) for word in ("-e", kernel_of(other))]

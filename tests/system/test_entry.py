@@ -80,6 +80,7 @@ PANICS = {
     "divide": "divi|undefined",
     "doublelock": "lock",
     "lockorder": "lock|order|rank",
+    "interrupt": "fault|null|abort",
 }
 
 

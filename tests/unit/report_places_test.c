@@ -227,7 +227,16 @@ static void an_address_and_a_name_that_disagree_are_told(void **state)
 static void a_panic_without_a_trap_was_called(void **state)
 {
     (void)state;
-    expect("PANIC: x\n  #0 0xffffffff81001010 post+0x10/0x40\n", "---    post at post.c:10\n");
+    const char *log = "PANIC: x\n  #0 0xffffffff81001010 post+0x10/0x40\n";
+    expect(log, "---    stamp at stamp.h:5\n");
+    expect_not(log, "    > ");
+}
+
+static void a_frame_that_was_interrupted_is_where_it_says(void **state)
+{
+    (void)state;
+    expect("  #3 0xffffffff81001010 post+0x10/0x40\n", "---    post at post.c:10\n");
+    expect("  #3 0xffffffff81001010 post+0x10/0x40 (interrupted)\n", "---    stamp at stamp.h:5\n");
 }
 
 static void a_name_that_was_damaged_is_found_by_its_address(void **state)
@@ -392,6 +401,7 @@ int main(void)
         cmocka_unit_test(one_frame_alone_does_not_move_a_kernel),
         cmocka_unit_test(an_address_and_a_name_that_disagree_are_told),
         cmocka_unit_test(a_panic_without_a_trap_was_called),
+        cmocka_unit_test(a_frame_that_was_interrupted_is_where_it_says),
         cmocka_unit_test(a_name_that_was_damaged_is_found_by_its_address),
         cmocka_unit_test(another_build_is_warned_of),
         cmocka_unit_test(mappings_told_by_the_log_place_its_addresses),

@@ -159,6 +159,8 @@ trap_landing:
     .cfi_endproc
     .size trap_landing, . - trap_landing
 
+/* Not what exceptions enter by, but what they find and move on. */
+    .section .text.park, "ax"
 /* void arch_stop_park(void): sleeps with NMIs allowed, until one comes. They are blocked while an
  * NMI handler runs, until an iretq; so one is made to the next instruction. A wake-up that comes
  * between the test of `wake` and the hlt moves rip from the window to its end (trap_entry), where
