@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: MIT
 // See debug.h. Units stay once they were read, so that entries can be held by value.
+#include <elf.h>
 #include <stdlib.h>
 
 #include "symbolizer/debug_private.h"
 
 enum {
+    // Looking through the table costs a tenth of sorting it: so often it is done without.
+    SYMBOLS_ONE_BY_ONE = 8,
     // What units may cost: a damaged file can lead from each entry into another unit.
     UNITS_MOST = 1 << 14,
     ATTRIBUTES_MOST = 1 << 23, // of all their tables of abbreviations
@@ -51,12 +54,33 @@ void sym_debug_close(struct sym_debug *debug)
     free(debug);
 }
 
+// Most pointers lead to what was allocated. 0 is nowhere, even where per-CPU data is linked for it.
+static bool is_loaded(const struct sym_elf *elf, uint64_t address)
+{
+    for (size_t i = 1; i < elf->section_count && address; i++) {
+        const struct sym_elf_section *section = &elf->sections[i];
+        if (section->flags & SHF_ALLOC && address >= section->address &&
+            address - section->address < section->size)
+            return true;
+    }
+    return false;
+}
+
 const struct sym_symbol_row *sym_debug_symbol(struct sym_debug *debug, uint64_t address)
 {
     struct sym_debug_private *own = debug->private_;
-    if (!own->symbols_read)
-        error_free(sym_symbols_load(&own->symbols, debug->elf)); // a pointer without a name will do
-    own->symbols_read = true;
+    struct error *error = NULL;
+    if (!is_loaded(debug->elf, address))
+        return NULL;
+    if (own->symbols_asked < SYMBOLS_ONE_BY_ONE) {
+        sym_symbols_deinit(&own->symbols);
+        error = sym_symbols_load_at(&own->symbols, debug->elf, address);
+    } else if (own->symbols_asked == SYMBOLS_ONE_BY_ONE) {
+        sym_symbols_deinit(&own->symbols);
+        error = sym_symbols_load(&own->symbols, debug->elf);
+    }
+    own->symbols_asked += own->symbols_asked <= SYMBOLS_ONE_BY_ONE;
+    error_free(error); // a pointer without a name will do
     return sym_symbols_at(&own->symbols, debug->elf, address);
 }
 

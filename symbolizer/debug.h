@@ -26,7 +26,7 @@ struct sym_debug {
 struct error *sym_debug_open(struct sym_elf *elf, struct sym_debug **out);
 void sym_debug_close(struct sym_debug *debug);
 
-// The ELF symbol at an address as linked; NULL: none. The table is read when this is first asked.
+// The ELF symbol at an address as linked, good until the next such question; NULL: none.
 const struct sym_symbol_row *sym_debug_symbol(struct sym_debug *debug, uint64_t address);
 
 // The functions at an address as linked: the function itself, then the calls inlined there, each
