@@ -99,8 +99,8 @@ static bool same_frame(const struct report_frame *a, const struct report_frame *
 static void append_to_stack(struct report *report, struct report_frame *frame)
 {
     struct report_stack *stack = report->stack;
-    // Some traces begin with the place the registers told already.
-    if (stack->count == 1 && stack->first->role == REPORT_EXACT &&
+    // Some traces begin with the place the registers told already, and its caller with it.
+    if (stack->count && stack->count <= 2 && stack->first->role == REPORT_EXACT &&
         same_frame(stack->first, frame)) {
         frame->role = REPORT_EXACT;
         frame->aside = true;

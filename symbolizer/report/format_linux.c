@@ -55,6 +55,7 @@ static enum report_verdict trace_frame(struct report_parser *parser,
         return REPORT_NOT_OURS;
     if (!parser->report->in_trace && !frame.has_offset)
         return REPORT_NOT_OURS; // a number by itself
+    report_linux_guess_machine(parser->report, &frame);
     report_add_frame(parser, &frame);
     return REPORT_PART;
 }
@@ -117,6 +118,17 @@ static enum report_verdict stack_of_place(struct report_parser *parser,
                                           const struct report_match *match)
 {
     return match->rest.length ? REPORT_NOT_OURS : side_stack(parser, match);
+}
+
+// What a panic prints is a stack of its own, unless it is all that there is. Behind a whole report
+// it prints none.
+static enum report_verdict panic_begins(struct report_parser *parser,
+                                        const struct report_match *match)
+{
+    (void)match;
+    if (!parser->report->ended)
+        report_add_stack(parser, NULL);
+    return REPORT_PART;
 }
 
 static enum report_verdict main_stack(struct report_parser *parser,
@@ -184,6 +196,8 @@ static const struct report_rule rules[] = {
     {"<", report_part}, // <TASK>, </IRQ>, <EOE>
     {"NMI backtrace for cpu ", titled_stack},
     {"task:", titled_stack},
+    {"sysrq: CPU*: backtrace skipped", report_part},
+    {"sysrq: CPU", titled_stack},
     {"Allocated by task ", side_stack},
     {"Freed by task ", side_stack},
     {"Allocated in ", side_stack},
@@ -227,7 +241,7 @@ static const struct report_rule rules[] = {
     {"Internal error: ", report_part},
     {"Oops", report_part},
     {"invalid opcode: ", report_part},
-    {"Kernel panic - not syncing: ", report_part},
+    {"Kernel panic - not syncing: ", panic_begins},
     {"note: ", report_part},
     {"---[ end trace ", report_end},
     {"---[ end Kernel panic", report_end},

@@ -13,6 +13,9 @@ extern const char *const report_linux_skips[], *const report_linux_entries[];
 bool report_linux_frame(struct report_parser *parser, struct report_cursor *cursor,
                         struct report_frame *frame);
 
+// Traces look alike on all machines, but for the functions they end in.
+void report_linux_guess_machine(struct report *report, const struct report_frame *frame);
+
 // Where it happened.
 enum report_verdict report_linux_rip(struct report_parser *, const struct report_match *);
 enum report_verdict report_linux_pc(struct report_parser *, const struct report_match *);

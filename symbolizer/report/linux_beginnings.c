@@ -62,6 +62,9 @@ const struct report_beginning report_linux_beginnings[] = {
      REPORT_NEW, REPORT_ENDS, 0},
     {"Unable to handle kernel paging request", "page-fault", "page fault", REPORT_NEW, REPORT_ENDS,
      0},
+    // RISC-V looks at who is to blame before it looks at the address.
+    {"Unable to handle kernel access to user memory * at virtual address 0000000000000",
+     "null-deref", "null pointer dereference", REPORT_NEW, REPORT_ENDS, 0},
     {"Unable to handle kernel access to user memory", "user-access",
      "access to user memory outside uaccess routines", REPORT_NEW, REPORT_ENDS, 0},
     {"Unable to handle kernel * at virtual address ", "page-fault", "%1", REPORT_NEW, REPORT_ENDS,

@@ -39,10 +39,19 @@ enum report_verdict report_linux_pc(struct report_parser *parser, const struct r
     return REPORT_PART;
 }
 
+// Nothing is known but an address: a jump into nowhere. Who jumped there stands in the register
+// that holds the return address, and no trace has it, since nothing was pushed yet.
+static bool is_lost(const struct report *report)
+{
+    const struct report_stack *stack = &report->first_stack;
+    return report->stack == stack && stack->count == 1 && !report->ended &&
+           stack->first->role == REPORT_EXACT && !stack->first->name;
+}
+
 static enum report_verdict beside(struct report_parser *parser, struct report_span text)
 {
     struct report_cursor cursor = report_span_cursor(text);
-    struct report_frame frame = {.role = REPORT_RETURN, .aside = true};
+    struct report_frame frame = {.role = REPORT_RETURN, .aside = !is_lost(parser->report)};
     if (report_linux_frame(parser, &cursor, &frame))
         report_add_frame(parser, &frame);
     return REPORT_PART;

@@ -94,6 +94,15 @@ const char *const report_linux_skips[] = {
     "check_object",
     "free_to_partial_list",
     "slab_pad_check",
+    // library functions that look at what they are given
+    "refcount_warn_saturate",
+    "refcount_",
+    "__refcount_",
+    "__list_add_valid",
+    "__list_add_valid_or_report",
+    "__list_del_entry_valid",
+    "__list_del_entry_valid_or_report",
+    "usercopy_abort",
     // watching
     "nmi_cpu_backtrace",
     "nmi_trigger_cpumask_backtrace",

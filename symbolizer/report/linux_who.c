@@ -2,6 +2,7 @@
 // Who it happened to, in Linux: the CPU, the task, and the version of the kernel.
 #include <ctype.h>
 #include <elf.h>
+#include <string.h>
 
 #include "symbolizer/report/linux.h"
 
@@ -29,6 +30,24 @@ static void guess_machine(struct report *report, struct report_span version)
     for (size_t i = 0; i < sizeof(flavours) / sizeof(*flavours) && !report->machine; i++)
         if (report_match(flavours[i].pattern, version, &match))
             report->machine = flavours[i].machine;
+}
+
+void report_linux_guess_machine(struct report *report, const struct report_frame *frame)
+{
+    static const struct {
+        const char *entry; // of system calls and exceptions
+        uint16_t machine;
+    } entries[] = {{"entry_SYSCALL_64_after_hwframe", EM_X86_64},
+                   {"el0t_64_sync", EM_AARCH64},
+                   {"el1h_64_irq", EM_AARCH64},
+                   {"ret_from_syscall", EM_RISCV},
+                   {"do_trap_ecall_u", EM_RISCV},
+                   {"ret_from_exception", EM_RISCV}};
+    if (report->machine || !frame->name)
+        return;
+    for (size_t i = 0; i < sizeof(entries) / sizeof(*entries); i++)
+        if (!strcmp(frame->name, entries[i].entry))
+            report->machine = entries[i].machine;
 }
 
 // The version stands behind the taint flags: "Tainted: G           OE      6.1.0-56-amd64 #1 ...".

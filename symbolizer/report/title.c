@@ -92,6 +92,13 @@ static const char *title_in(struct report_arena *arena, const struct report *rep
     return function ? report_printf(arena, "%s in %s", words, function) : words;
 }
 
+// Behind a call that does not come back stands the next function, whose name that of the caller is
+// not. Nobody returns to a function's first byte.
+static bool is_behind_its_function(const struct report_frame *frame)
+{
+    return frame->role == REPORT_RETURN && frame->has_offset && !frame->offset;
+}
+
 // The plain names of the innermost functions that count, and the frame of the first.
 static size_t collect(struct report_arena *arena, const struct report *report, bool unreliable,
                       const char **names, const struct report_frame **innermost)
@@ -100,7 +107,7 @@ static size_t collect(struct report_arena *arena, const struct report *report, b
     const struct report_frame *frame = report->first_stack.first;
     for (; frame && count < SIGNATURE_FRAMES; frame = frame->next_in_stack) {
         const char *name = frame->unreliable && !unreliable ? NULL : frame_name(arena, frame);
-        if (!name || !*name || is_skipped(report, name))
+        if (!name || !*name || is_skipped(report, name) || is_behind_its_function(frame))
             continue;
         if (!count)
             *innermost = frame;
