@@ -24,6 +24,10 @@ import subprocess
 import sys
 
 HERE = pathlib.Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent))
+
+from harness.capsule_writer import X86_64, x86_64_capsule  # noqa: E402  (behind the path)
+
 LIMIT_SECONDS = 240  # a peer that takes longer is not waited for
 PACKAGE = re.compile(r"^(linux-image-\d[\d.]*-(\d+)-amd64-dbg) ", re.M)
 
@@ -52,15 +56,42 @@ def fetch(folder):
     return vmlinux
 
 
-def pick_addresses(vmlinux, count, seed=1):
-    """Random addresses inside functions, as likely in a small one as in a large one."""
-    table = subprocess.run(["nm", "-S", "--defined-only", str(vmlinux)], capture_output=True,
-                           text=True, check=True).stdout
-    functions = [(int(words[0], 16), int(words[1], 16)) for words in map(str.split, table.splitlines())
-                 if len(words) == 4 and words[2] in "tT" and int(words[1], 16)]
-    pick = random.Random(seed)
-    chosen = (pick.choice(functions) for _ in range(count))
-    return [start + pick.randrange(size) for start, size in chosen]
+class Symbols:
+    """The symbol table: what the addresses and panics are made of, and what names are explained by."""
+
+    def __init__(self, vmlinux):
+        table = subprocess.run(["nm", "-S", "--defined-only", str(vmlinux)], capture_output=True,
+                               text=True, check=True).stdout
+        self.functions, self.places = [], collections.defaultdict(list)
+        for words in map(str.split, table.splitlines()):
+            sized = len(words) == 4
+            start, size = int(words[0], 16), int(words[1], 16) if sized else 0
+            if sized and words[2] in "tT" and size:
+                self.functions.append((start, size, words[3]))
+            self.places[SUFFIX.sub("", words[-1])].append((start, size))
+
+    def addresses(self, count, seed=1):
+        """Random addresses inside functions, as likely in a small one as in a large one."""
+        pick = random.Random(seed)
+        chosen = (pick.choice(self.functions) for _ in range(count))
+        return [start + pick.randrange(size) for start, size, _ in chosen]
+
+    def place(self, name, address):
+        """(start, size) of the symbol of that name nearest below an address."""
+        below = [place for place in self.places.get(name, ()) if place[0] <= address]
+        return max(below, default=None)
+
+    def why_another(self, address, ours, theirs):
+        """Why two names were given for the code at an address."""
+        mine, other = self.place(ours, address), self.place(theirs, address)
+        if not mine or not other:
+            return "another function"
+        if mine[0] == other[0]:
+            return "another of the symbols that begin at the same address"
+        if mine[0] < other[0] < mine[0] + mine[1]:
+            return ("a symbol within the function that we name" if other[1]
+                    else "a mark without a size within the function that we name")
+        return "another function"
 
 
 def compile_measure(folder):
@@ -146,7 +177,7 @@ def frames_of_llvm(path, heads):
 SUFFIX = re.compile(r"\.(cold|isra|constprop|part|lto_priv|llvm)\b.*$")
 
 
-def kind_of_difference(ours, theirs):
+def kind_of_difference(symbols, address, ours, theirs):
     """What differs first, as docs/symbolizer-differences.md names it."""
     if ours == theirs:
         return "the same"
@@ -158,31 +189,96 @@ def kind_of_difference(ours, theirs):
         return "another number of frames"
     for mine, other in zip(*plain):
         if mine[0] != other[0]:
-            return "another function"
+            return symbols.why_another(address, mine[0], other[0])
         if mine[2] != other[2]:
             return "another line"
     return "the unit's file or none in place of the declaration's"
 
 
-def compare(table, count, ours, others):
+UNEXPLAINED = {"another number of frames", "another function", "another line"}
+
+
+def compare(table, symbols, addresses, ours, others):
+    count = len(addresses)
     for name, theirs in others.items():
-        kinds = collections.Counter(map(kind_of_difference, ours, theirs))
+        kinds = collections.Counter(map(functools.partial(kind_of_difference, symbols), addresses,
+                                        ours, theirs))
         same = kinds.pop("the same", 0)
         print(f"\n{name}: {same} of {count} answers are the same")
         for kind, times in kinds.most_common():
             print(f"  {times:6}  {kind}")
-        wrong = kinds["another number of frames"] + kinds["another function"] + kinds["another line"]
-        table.add(f"other answers than {name}", str(wrong), "explained in docs", wrong < count / 100)
+        wrong = sum(kinds[kind] for kind in UNEXPLAINED)
+        table.add(f"unexplained differences from {name}", str(wrong), "0", wrong == 0)
+
+
+# -- dead machines ---------------------------------------------------------------------------------
+
+def code_at(vmlinux, address, before, length):
+    """Bytes around an address of .text."""
+    sections = subprocess.run(["readelf", "-SW", vmlinux], capture_output=True, text=True,
+                              check=True).stdout
+    start, offset = (int(word, 16) for word in
+                     re.search(r"\.text +PROGBITS +(\w+) (\w+)", sections).groups())
+    with open(vmlinux, "rb") as file:
+        file.seek(offset + address - start - before)
+        return file.read(length)
+
+
+def an_instruction(vmlinux, start, size):
+    """Where one in the middle of a function begins."""
+    listed = subprocess.run(["objdump", "-d", f"--start-address={start:#x}",
+                             f"--stop-address={start + size:#x}", vmlinux],
+                            capture_output=True, text=True, check=True).stdout
+    addresses = [int(found, 16) for found in re.findall(r"^ *([0-9a-f]+):\t", listed, re.M)]
+    return addresses[len(addresses) // 2]
+
+
+def linux_panic(symbols, vmlinux, seed=3):
+    """An oops as Linux 6.1 prints it: the instruction's function and ten callers, all with the
+    offsets and sizes of this kernel."""
+    pick = random.Random(seed)
+    large = [row for row in symbols.functions if 100 <= row[1] <= 4000 and "." not in row[2]]
+    first = pick.choice([row for row in large if row[0] >> 24 == 0xffffffff81])
+    address = an_instruction(vmlinux, *first[:2])
+    chosen = [(first, address - first[0])]
+    chosen += [(row, pick.randrange(16, row[1])) for row in pick.sample(large, 10)]
+    tokens = [f"{row[2]}+{offset:#x}/{row[1]:#x}" for row, offset in chosen]
+    code = [f"{byte:02x}" for byte in code_at(vmlinux, address, 42, 64)]
+    code[42] = f"<{code[42]}>"
+    lines = ["BUG: kernel NULL pointer dereference, address: 0000000000000014",
+             "#PF: supervisor read access in kernel mode",
+             "#PF: error_code(0x0000) - not-present page",
+             "Oops: 0000 [#1] PREEMPT SMP NOPTI",
+             "CPU: 1 PID: 85 Comm: init Not tainted 6.1.0-56-amd64 #1  Debian 6.1.192-2",
+             f"RIP: 0010:{tokens[0]}",
+             "Code: " + " ".join(code),
+             "RSP: 0018:ffa00000003d3a38 EFLAGS: 00000202",
+             "RAX: 0000000000000000 RBX: 0000000000000010 RCX: 0000000000000000",
+             "CR2: 0000000000000014 CR3: 0000000005f5a000 CR4: 0000000000751ee0",
+             "Call Trace:",
+             " <TASK>", *(f" {token}" for token in tokens[1:]), " </TASK>",
+             "---[ end trace 0000000000000000 ]---"]
+    return "".join(f"[    5.681122] {line}\n" for line in lines)
+
+
+def stopped_in(symbols, function):
+    """The log of a capsule of a thread that stands in the middle of a function."""
+    start, size = symbols.places[function][0]
+    stack = 0xffffc90000010000
+    registers = {name: 0xffff888000001000 + 64 * i for i, (name, _) in enumerate(X86_64)}
+    registers |= {"rip": start + size // 2, "rsp": stack, "rbp": stack + 128}
+    return x86_64_capsule(registers, [(stack, bytes(4096))])
 
 
 # -- the figures ----------------------------------------------------------------------------------
 
 class Bench:
-    def __init__(self, build, vmlinux, folder, tries):
+    def __init__(self, build, vmlinux, folder, tries, script=None):
         self.fathom, self.vmlinux = str(pathlib.Path(build).resolve() / "fathom"), str(vmlinux)
-        self.folder, self.tries = folder, tries
+        self.folder, self.tries, self.script = folder, tries, script
         self.index = str(folder / "vmlinux.fidx")
         self.table = Table()
+        self.symbols = Symbols(vmlinux)
         self.measure = functools.partial(measure, compile_measure(folder))
         os.environ["XDG_CACHE_HOME"] = str(folder / "cache")
         os.environ.pop("DEBUGINFOD_URLS", None)
@@ -231,7 +327,7 @@ class Bench:
                        ", ".join(f"{who} {text(theirs)}" for who, theirs in figures.items()))
 
     def run(self, quick):
-        many = pick_addresses(self.vmlinux, 100_000)
+        many = self.symbols.addresses(100_000)
         one = self.addresses("one", many[:1])
         thousand = self.addresses("thousand", many[:1000])
         all_of_them = self.addresses("many", many)
@@ -247,9 +343,49 @@ class Bench:
         self.lookups("100,000 addresses", all_of_them, 0.12, None, fast, *index)
         self.lookups("1 M addresses, 20,000 different", zipf, 0.6, None, [] if quick else ["llvm"],
                      *index)
+        # decode takes its index from the cache.
+        subprocess.run([self.fathom, "index", self.vmlinux], check=True, stdout=subprocess.DEVNULL)
+        self.panic()
+        self.locals(quick)
         self.agreement(many[:5000] if quick else many)
         print()
         self.table.print()
+
+    def row(self, name, seconds, commands):
+        """One row: commands by who runs them, ours first, in turn; each reads nothing."""
+        nothing = self.addresses("none", [])
+        tries = {who: [] for who in commands}
+        for _ in range(self.tries):
+            for who, command in commands.items():
+                if None not in tries[who]:
+                    tries[who].append(self.measure(command, nothing))
+        figures = {who: median(all_tries) for who, all_tries in tries.items()}
+        mine = figures.pop("ours")
+        self.table.add(name, text(mine), f"{seconds} s", mine and mine[0] <= seconds,
+                       ", ".join(f"{who} {text(theirs)}" for who, theirs in figures.items()))
+
+    def panic(self):
+        """A log of Linux with its 11 functions, decoded with inlined calls and disassembly."""
+        log = self.folder / "panic.log"
+        log.write_text(linux_panic(self.symbols, self.vmlinux), encoding="ascii")
+        decode = [self.fathom, "decode", "--no-source", str(log), "-e", self.vmlinux]
+        commands = {"ours": decode}
+        if self.script:
+            commands["decode_stacktrace.sh"] = [
+                "sh", "-c", 'bash "$0" "$1" < "$2"', str(self.script), self.vmlinux, str(log)]
+        self.row("a Linux panic of 11 functions", 0.030, commands)
+
+    def locals(self, quick):
+        """Arguments and locals of one frame, of a capsule and of the core made of it."""
+        log, core = self.folder / "capsule.log", self.folder / "core"
+        log.write_text(stopped_in(self.symbols, "vfs_read"), encoding="ascii")
+        decode = [self.fathom, "decode", str(log), "-e", self.vmlinux]
+        subprocess.run(decode + ["--core", str(core)], check=True, stdout=subprocess.DEVNULL)
+        commands = {"ours": decode + ["--locals", "--no-source", "--no-disassembly"]}
+        if shutil.which("gdb") and not quick:
+            commands["gdb"] = ["gdb", "-nx", "-batch", "-ex", "frame", "-ex", "info locals",
+                               self.vmlinux, str(core)]
+        self.row("locals of a frame", 0.1, commands)
 
     def agreement(self, addresses):
         path, out = self.addresses("asked", addresses), str(self.folder / "answers")
@@ -261,7 +397,7 @@ class Bench:
             others["binutils"] = frames_of_addr2line(out, len(addresses))
         if "llvm" in self.peers and self.measure(self.peers["llvm"], path, out):
             others["llvm"] = frames_of_llvm(out, len(addresses))
-        compare(self.table, len(addresses), ours, others)
+        compare(self.table, self.symbols, addresses, ours, others)
 
 
 def main():
@@ -270,11 +406,14 @@ def main():
     parser.add_argument("--vmlinux", type=pathlib.Path)
     parser.add_argument("--tries", type=int, default=3)
     parser.add_argument("--quick", action="store_true", help="no peers for the long inputs")
+    parser.add_argument("--script", type=pathlib.Path, default=next(pathlib.Path("/usr/src").glob(
+        "linux-*/scripts/decode_stacktrace.sh"), None),
+                        help="Linux' decode_stacktrace.sh (of Debian's linux-source, unpacked)")
     options = parser.parse_args()
     folder = pathlib.Path(options.build).resolve() / "bench" / "symbolizer"
     folder.mkdir(parents=True, exist_ok=True)
     vmlinux = options.vmlinux or fetch(folder)
-    Bench(options.build, vmlinux, folder, options.tries).run(options.quick)
+    Bench(options.build, vmlinux, folder, options.tries, options.script).run(options.quick)
 
 
 main()
