@@ -14,11 +14,13 @@
 
 #include "fathom/commands.h"
 #include "fathom/postmortem.h"
+#include "symbolizer/find_debug.h"
 #include "symbolizer/report/images.h"
 #include "symbolizer/report/reader.h"
 #include "symbolizer/report/writers.h"
 
-#define QUIET_MS 1000 // a live report is over when nothing comes for so long
+#define QUIET_MS       1000 // a live report is over when nothing comes for so long
+#define BUILD_ID_BYTES 64   // longer ones are nobody's
 
 // -- options --------------------------------------------------------------------------------------
 
@@ -283,6 +285,23 @@ static const char **debug_folders(const struct decode_options *options)
     return folders;
 }
 
+// The debug file of a build-id that the log tells, for who has no ELF file at hand.
+static char *find_image(const char *build_id, void *context)
+{
+    const struct decode_options *options = context;
+    uint8_t bytes[BUILD_ID_BYTES];
+    size_t digits = strlen(build_id), count = digits / 2;
+    if (digits % 2 || digits > 2 * sizeof(bytes) ||
+        strspn(build_id, "0123456789abcdefABCDEF") != digits)
+        return NULL;
+    for (size_t i = 0; i < count; i++)
+        sscanf(build_id + 2 * i, "%2hhx", &bytes[i]);
+    const char **folders = debug_folders(options);
+    char *path = sym_find_by_build_id(bytes, count, folders);
+    free(folders);
+    return path;
+}
+
 static struct error *open_images(struct decoding *decoding)
 {
     const struct decode_options *options = decoding->options;
@@ -293,6 +312,7 @@ static struct error *open_images(struct decoding *decoding)
         .debug_folders = folders,
     };
     decoding->images = report_images_create();
+    report_images_ask(decoding->images, find_image, (void *)options);
     struct error *error = NULL;
     for (size_t i = 0; i < options->files.count && !error; i++)
         error = report_images_add(decoding->images, options->files.at[i], &open_options);

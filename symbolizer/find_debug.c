@@ -8,6 +8,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 #include <zlib.h>
 
@@ -44,7 +45,8 @@ static bool same_build_id(const struct sym_elf *a, const struct sym_elf *b)
 // files have a build-id that decides, and the large file need not be read.
 static bool is_meant(const struct search *search, const struct sym_elf *candidate, bool by_link)
 {
-    if (!sym_has_debug(candidate) || candidate->machine != search->elf->machine)
+    bool other = search->elf->machine != EM_NONE && candidate->machine != search->elf->machine;
+    if (!sym_has_debug(candidate) || other)
         return false;
     if (search->elf->build_id_bytes && candidate->build_id_bytes)
         return same_build_id(search->elf, candidate);
@@ -206,4 +208,14 @@ struct error *sym_find_debug(struct sym_elf *elf, const char *const *folders, st
     free(search.folder);
     *out = search.found;
     return error;
+}
+
+char *sym_find_by_build_id(const uint8_t *build_id, size_t bytes, const char *const *folders)
+{
+    struct sym_elf unknown = {.machine = EM_NONE, .build_id = build_id, .build_id_bytes = bytes};
+    struct search search = {.elf = &unknown};
+    search_all(&search, folders);
+    char *path = search.found ? strdup(search.found->path) : NULL;
+    sym_elf_close(search.found);
+    return path;
 }

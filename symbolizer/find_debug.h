@@ -19,3 +19,7 @@ bool sym_has_debug(const struct sym_elf *elf);
 // passed over. `folders` ends with NULL and may be NULL. *out is NULL when there is no such file;
 // errors are for the given file, not for candidates.
 struct error *sym_find_debug(struct sym_elf *elf, const char *const *folders, struct sym_elf **out);
+
+// The path of the debug file of that build-id, where there is no file to search for: looked for by
+// build-id alone, in the same places. To be freed by the caller; NULL: there is none.
+char *sym_find_by_build_id(const uint8_t *build_id, size_t bytes, const char *const *folders);

@@ -10,6 +10,7 @@
 #define MAPPINGS_MAX    1024 // told by one log
 #define ALIGNMENT_BYTES 64   // of functions, at most
 #define PAGE_MASK       0xfffu
+#define ASKED_MAX       64 // build-ids of one run; a log may tell any number
 
 struct mapped_module {
     uint64_t id;
@@ -23,6 +24,11 @@ struct mapping {
 struct report_images {
     struct report_image **at;
     size_t count;
+    report_images_finder *find; // NULL: nobody to ask
+    void *find_context;
+    char *asked[ASKED_MAX]; // build-ids
+    char *found[ASKED_MAX]; // the paths of their files, or NULL
+    size_t asked_count;
     struct mapped_module *modules;
     size_t module_count;
     struct mapping *mappings;
@@ -56,6 +62,10 @@ void report_images_destroy(struct report_images *images)
     sym_result_deinit(&images->result);
     for (size_t i = 0; i < images->count; i++)
         image_free(images->at[i]);
+    for (size_t i = 0; i < images->asked_count; i++) {
+        free(images->asked[i]);
+        free(images->found[i]);
+    }
     free(images->at);
     free(images->modules);
     free(images->mappings);
@@ -115,6 +125,32 @@ struct error *report_images_add(struct report_images *images, const char *path,
 static bool has_build_id(const struct report_image *image, const char *build_id)
 {
     return build_id && image->build_id && !strcasecmp(image->build_id, build_id);
+}
+
+void report_images_ask(struct report_images *images, report_images_finder *find, void *context)
+{
+    images->find = find;
+    images->find_context = context;
+}
+
+// Sees to it that the file of a build-id is among the images, if it can be found.
+static void need_build_id(struct report_images *images, const char *build_id)
+{
+    if (!build_id || !images->find || images->asked_count == ASKED_MAX)
+        return;
+    for (size_t i = 0; i < images->count; i++)
+        if (has_build_id(images->at[i], build_id))
+            return;
+    for (size_t i = 0; i < images->asked_count; i++)
+        if (!strcasecmp(images->asked[i], build_id))
+            return;
+    char *asked = strdup(build_id), *path = images->find(build_id, images->find_context);
+    if (!asked)
+        abort();
+    images->asked[images->asked_count] = asked;
+    images->found[images->asked_count++] = path;
+    struct error *error = path ? report_images_add(images, path, NULL) : NULL;
+    error_free(error); // as good as none
 }
 
 const struct report_image *report_images_kernel(const struct report_images *images,
@@ -213,6 +249,7 @@ static bool find_by_name(const struct report_image *image, struct report_slide s
 bool report_images_slide(struct report_images *images, const struct report *report,
                          const struct report_frame *frame, uint64_t *slide)
 {
+    need_build_id(images, report ? report->build_id : NULL);
     const struct report_image *kernel = report_images_kernel(images, report);
     struct report_frame copy = *frame;
     if (!kernel || !frame->has_address || !frame->name || !frame->has_offset || frame->module ||
@@ -330,6 +367,8 @@ void report_images_find(struct report_images *images, struct report_arena *arena
                         struct report *report, struct report_slide slide,
                         struct report_frame *frame)
 {
+    need_build_id(images, report ? report->build_id : NULL);
+    need_build_id(images, frame->build_id);
     const struct report_image *kernel = report_images_kernel(images, report);
     if (!frame->image && frame->module) {
         const struct report_image *image = find_module(images, frame->module, frame->build_id);
@@ -366,6 +405,7 @@ void report_images_forget(struct report_images *images)
 void report_images_module(struct report_images *images, uint64_t id, const char *name,
                           const char *build_id)
 {
+    need_build_id(images, build_id);
     const struct report_image *image = find_module(images, name, build_id);
     if (!image || images->module_count == MAPPINGS_MAX)
         return;

@@ -32,6 +32,11 @@ void report_images_destroy(struct report_images *images);
 struct error *report_images_add(struct report_images *images, const char *path,
                                 const struct sym_open_options *options);
 
+// Asked for the file of a build-id (in hex) that a log tells and none of the files has; returns its
+// path, to be freed, or NULL. No build-id is asked for twice.
+typedef char *report_images_finder(const char *build_id, void *context);
+void report_images_ask(struct report_images *images, report_images_finder *find, void *context);
+
 // The kernel a report is of: the one with its build-id, else one for its machine; NULL: none.
 const struct report_image *report_images_kernel(const struct report_images *images,
                                                 const struct report *report);

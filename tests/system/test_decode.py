@@ -3,12 +3,15 @@
 
 What the crash site is comes from the source itself, so that the tests hold when lines move.
 """
+import functools
+import http.server
 import json
 import os
 import pathlib
 import re
 import select
 import subprocess
+import threading
 import time
 
 import pytest
@@ -45,6 +48,11 @@ def decode(*words, stdin=None):
 
 def decode_json(*words):
     return [json.loads(line) for line in decode("--json", *words).splitlines()]
+
+
+class QuietHandler(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *_):
+        pass
 
 
 @pytest.fixture
@@ -135,6 +143,38 @@ def test_other_kernels_file_is_not_taken(arch, crash):
     assert panic["frames"][0]["line"] == line_of("1 / zero")
 
 
+def separate(arch, folder):
+    """The kernel's debug information, in a folder as distributions have it; returns the build-id."""
+    kernel = kernel_of(arch)
+    notes = subprocess.run(["readelf", "-n", kernel], capture_output=True, text=True, check=True)
+    build_id = re.search(r"Build ID: (\w+)", notes.stdout)[1]
+    place = folder / ".build-id" / build_id[:2]
+    place.mkdir(parents=True)
+    subprocess.run([f"{arch}-linux-gnu-objcopy", "--only-keep-debug", kernel,
+                    place / f"{build_id[2:]}.debug"], check=True)
+    return build_id, place / f"{build_id[2:]}.debug"
+
+
+def test_without_an_elf_file_the_build_id_finds_the_debug_information(arch, crash, tmp_path,
+                                                                      monkeypatch):
+    log = crash("null")
+    build_id, debug = separate(arch, tmp_path / "debug")
+    place = f"crash_null at {CRASH_C}:{line_of('(null_address + 8) = 1')}"
+    assert place in decode(log, "--debug", tmp_path / "debug")
+    monkeypatch.setenv("DEBUGINFOD_CACHE_PATH", str(tmp_path / "cache"))
+    monkeypatch.delenv("DEBUGINFOD_URLS", raising=False)
+    assert place not in decode(log)
+    served = tmp_path / "served" / "buildid" / build_id
+    served.mkdir(parents=True)
+    debug.rename(served / "debuginfo")
+    handler = functools.partial(QuietHandler, directory=tmp_path / "served")
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        monkeypatch.setenv("DEBUGINFOD_URLS", f"http://127.0.0.1:{server.server_port}")
+        assert place in decode(log)
+        server.shutdown()
+
+
 # -- without a machine ----------------------------------------------------------------------------
 
 def test_a_live_log_is_decoded_line_by_line():
@@ -173,6 +213,35 @@ def test_a_file_that_grows_is_followed(tmp_path):
         process.kill()
         process.wait()
         process.stdout.close()
+
+
+MODULE = """volatile int *gone;
+__attribute__((section(".init.text"), noinline)) int parcel_init(int x)
+{
+    return *gone + x; // the first
+}
+__attribute__((noinline)) int parcel_open(int x)
+{
+    return *gone - x; // the second
+}
+"""
+
+
+def test_functions_of_a_modules_sections_are_told_apart(tmp_path):
+    """Both begin at 0 of their section. Logs have _ in names where files have -."""
+    (tmp_path / "box.c").write_text(MODULE)
+    module = tmp_path / "parcel-box.ko"
+    subprocess.run(["gcc", "-g", "-O2", "-c", tmp_path / "box.c", "-o", module], check=True)
+    for function, line, marker in (("parcel_init", 4, "the first"), ("parcel_open", 8, "the second")):
+        output = decode("-e", module, stdin=f"""BUG: kernel NULL pointer dereference, address: 0
+CPU: 1 PID: 86 Comm: init Tainted: G
+RIP: 0010:{function}+0x7/0x20 [parcel_box]
+Call Trace:
+---[ end trace 0000000000000000 ]---
+""")
+        assert re.search(rf"^---    {function} at {tmp_path}/box\.c:{line}:", output, re.M), output
+        assert re.search(rf"^---    > +{line}  .*// {marker}$", output, re.M), output
+        assert re.search(r"^---    > 0x7 <\+0x7>  movl ", output, re.M), output
 
 
 @pytest.mark.parametrize("log, count, name, value", [
