@@ -201,6 +201,9 @@ static struct error *read_folder(struct decoding *decoding, const char *path);
 static struct error *read_path(struct decoding *decoding, const char *path)
 {
     if (!strcmp(path, "-")) {
+        if (isatty(STDIN_FILENO))
+            fprintf(stderr, "fathom decode: paste the log here; Ctrl-D on a line of its own ends "
+                            "it\n");
         choose_sink(decoding, "-");
         return read_log(decoding, STDIN_FILENO, NULL);
     }

@@ -261,6 +261,19 @@ def test_standard_input_is_a_log():
     assert "kernel BUG in oopser_init" in decode(stdin=(LOGS / "linux-x86_64-bug.log").read_text())
 
 
+def test_a_log_is_pasted_into_a_terminal():
+    log = (LOGS / "fathom-x86_64-null.log").read_text().replace("\t", " ")
+    ours, theirs = os.openpty()
+    with subprocess.Popen([FATHOM, "decode"], stdin=theirs, stdout=subprocess.PIPE,
+                          stderr=subprocess.PIPE, text=True) as process:
+        assert "Ctrl-D" in process.stderr.readline()
+        os.write(ours, log[log.index("PANIC"):].encode() + b"\x04")
+        output, _ = process.communicate(timeout=DECODE_SECONDS)
+    os.close(ours)
+    os.close(theirs)
+    assert "null pointer dereference in crash_null" in output
+
+
 def test_the_same_panic_is_counted_once_for_each_time_it_happened():
     groups = [json.loads(line) for line in decode("--dedup", "--json", LOGS).splitlines()]
     [group] = [group for group in groups if group["title"].endswith("in crash_null")]
