@@ -60,16 +60,20 @@ symbolizer.report := $(addprefix symbolizer/report/,arena.c capstone.c cursor.c 
 host.sources += $(symbolizer.report)
 host.libs    += -ljansson -lnettle
 
-unit.tests += report_line report_formats report_places
+unit.tests += report_line report_formats report_linux report_places
 unit.report_line.sources    := tests/unit/report_line_test.c \
     $(addprefix symbolizer/report/,arena.c cursor.c line.c)
 unit.report_formats.sources := tests/unit/report_formats_test.c tests/unit/report_logs.c \
     tests/unit/sym_fake.c $(symbolizer.report) base/error.c
+unit.report_linux.sources   := tests/unit/report_linux_test.c tests/unit/report_logs.c \
+    tests/unit/sym_fake.c $(symbolizer.report) base/error.c
 unit.report_places.sources  := tests/unit/report_places_test.c tests/unit/sym_fake.c \
     $(symbolizer.report) base/error.c
 unit.report_formats.libs    := -ljansson -lnettle
+unit.report_linux.libs      := $(unit.report_formats.libs)
 unit.report_places.libs     := $(unit.report_formats.libs)
 unit.report_formats.cflags  := -DFATHOM_VERSION='"test"'
+unit.report_linux.cflags    := $(unit.report_formats.cflags)
 unit.report_places.cflags   := $(unit.report_formats.cflags)
 
 fuzz.targets += report
