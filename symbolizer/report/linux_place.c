@@ -62,39 +62,46 @@ enum report_verdict report_linux_lr(struct report_parser *parser, const struct r
     return beside(parser, match->rest);
 }
 
+// A name and an offset, or nothing but an address.
+static bool parse_place(struct report_parser *parser, struct report_cursor *cursor,
+                        struct report_frame *frame)
+{
+    report_skip_spaces(cursor);
+    if (report_token(parser, cursor, frame))
+        return true;
+    frame->address = report_hex(cursor);
+    frame->has_address = !cursor->failed;
+    return frame->has_address;
+}
+
+// The place that was told by name is told once more as a number.
+static bool completes_place(const struct report *report, const struct report_frame *frame)
+{
+    struct report_frame *named = report->first_stack.first;
+    if (frame->name || !named || named->role != REPORT_EXACT || named->has_address)
+        return false;
+    named->address = frame->address;
+    named->has_address = true;
+    return true;
+}
+
 // "epc : name+0x1/0x2", "ra : name+0x1/0x2"; before 5.16 "epc: ffffffe000201234 ra : ..." with
 // addresses only, all on one line with sp.
 enum report_verdict report_linux_epc(struct report_parser *parser, const struct report_match *match)
 {
+    struct report *report = parser->report;
     struct report_cursor cursor = report_span_cursor(match->rest);
-    struct report_frame frame = {.role = REPORT_EXACT, .aside = parser->report->ended};
-    struct report_cursor token = cursor;
-    parser->report->machine = EM_RISCV;
-    parser->report->user = false;
-    if (!report_token(parser, &token, &frame)) {
-        frame.address = report_hex(&cursor);
-        frame.has_address = !cursor.failed;
-        token = cursor;
-    }
-    struct report_frame *named = parser->report->first_stack.first;
-    if (!frame.name && named && named->role == REPORT_EXACT && !named->has_address) {
-        named->address = frame.address; // the same place once more, as a number
-        named->has_address = frame.has_address;
-        frame.aside = true;
-    }
-    if (frame.has_offset || frame.has_address)
+    struct report_frame frame = {.role = REPORT_EXACT, .aside = report->ended};
+    report->machine = EM_RISCV;
+    report->user = false;
+    if (parse_place(parser, &cursor, &frame)) {
+        frame.aside |= completes_place(report, &frame);
         report_add_frame(parser, &frame);
-    report_skip_spaces(&token);
-    if (report_accept(&token, "ra :")) {
-        report_skip_spaces(&token);
-        struct report_frame caller = {.role = REPORT_RETURN, .aside = true};
-        if (!report_token(parser, &token, &caller)) {
-            caller.address = report_hex(&token);
-            caller.has_address = !token.failed;
-        }
-        if (caller.has_offset || caller.has_address)
-            report_add_frame(parser, &caller);
     }
+    report_skip_spaces(&cursor);
+    struct report_frame caller = {.role = REPORT_RETURN, .aside = true};
+    if (report_accept(&cursor, "ra :") && parse_place(parser, &cursor, &caller))
+        report_add_frame(parser, &caller);
     report_add_registers(parser, report_span_cursor(parser->line->body));
     return REPORT_PART;
 }
