@@ -88,7 +88,7 @@ CASES = [
     Case("sysrq-blocked", "plain", "&lkdtm:HUNG_TASK sleep:1 sysrq:w", machines=OTHERS),
     Case("sysrq-tasks", "checked", "&lkdtm:HUNG_TASK sleep:1 sysrq:t", machines=X86),
     Case("sysrq-blocked", "checked", "&lkdtm:HUNG_TASK sleep:1 sysrq:w", machines=X86),
-    Case("hard-lockup", "checked", "&insmod:hard sleep:20", f"{LOCKUP} nosoftlockup", X86),
+    Case("hard-lockup", "checked", "&insmod:hard sleep:20", LOCKUP, X86),
     Case("double-fault", "checked", "lkdtm:DOUBLE_FAULT", machines=X86),
     Case("list", "checked", "lkdtm:CORRUPT_LIST_ADD", machines=X86),
     Case("refcount", "checked", "lkdtm:REFCOUNT_INC_ZERO", machines=X86),
