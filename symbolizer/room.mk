@@ -54,7 +54,7 @@ unit.sym_capsule.libs := -llz4 -lzstd -lz
 
 # Panic texts: reading, looking up, writing.
 symbolizer.report := $(addprefix symbolizer/report/,arena.c capstone.c cursor.c disassembly.c format.c \
-    format_fathom.c format_freebsd.c format_linux.c format_redox.c format_zircon.c images.c \
+    format_fathom.c format_freebsd.c format_linux.c format_redox.c format_zircon.c groups.c images.c \
     line.c linux_beginnings.c linux_place.c linux_skips.c linux_who.c reader.c riscv_disassembly.c \
     riscv_encodings.c source.c title.c write_html.c write_json.c write_text.c writers.c)
 host.sources += $(symbolizer.report)

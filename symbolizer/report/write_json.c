@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: MIT
-// A line of JSON for each report, and groups of reports by signature. See writers.h; all texts are
-// printable UTF-8 by the time they come here.
+// A line of JSON for each report. See writers.h; all texts out of logs and ELF files are printable
+// UTF-8 by the time they come here.
 #include <elf.h>
 #include <inttypes.h>
 #include <jansson.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "symbolizer/report/format.h"
@@ -99,12 +98,23 @@ static json_t *alt_titles_of(const struct report *report)
     return array;
 }
 
+// The file may be called anything, and JSON has to be UTF-8.
+static json_t *file_name(const char *path)
+{
+    if (!path)
+        return json_null();
+    struct report_arena arena = {0};
+    json_t *name = json_string(report_printable(&arena, path, strlen(path), NULL));
+    report_arena_deinit(&arena);
+    return name;
+}
+
 static json_t *log_reference(const struct report_show *show, const struct report *report)
 {
     const struct report_line *last = report->last_line;
     uint64_t end = last->offset + last->bytes;
     json_t *object = json_object();
-    json_object_set_new(object, "path", text_or_null(show->log));
+    json_object_set_new(object, "path", file_name(show->log));
     json_object_set_new(object, "off", json_integer((json_int_t)report->first_line->offset));
     json_object_set_new(object, "len",
                         json_integer((json_int_t)(end - report->first_line->offset)));
@@ -164,17 +174,13 @@ static json_t *report_object(const struct report_show *show, const struct report
     return object;
 }
 
-static void dump(json_t *object, FILE *to)
-{
-    json_dumpf(object, to, JSON_COMPACT | JSON_PRESERVE_ORDER | JSON_REAL_PRECISION(16));
-    fputc('\n', to);
-    json_decref(object);
-}
-
 static void json_report(void *context, const struct report *report)
 {
     struct report_show *show = context;
-    dump(report_object(show, report), show->to);
+    json_t *object = report_object(show, report);
+    json_dumpf(object, show->to, JSON_COMPACT | JSON_PRESERVE_ORDER | JSON_REAL_PRECISION(16));
+    fputc('\n', show->to);
+    json_decref(object);
     show->reports++;
     if (show->flush)
         fflush(show->to);
@@ -183,123 +189,4 @@ static void json_report(void *context, const struct report *report)
 struct report_sink report_json_sink(struct report_show *show)
 {
     return (struct report_sink){NULL, json_report, show};
-}
-
-// -- groups ---------------------------------------------------------------------------------------
-
-struct group {
-    char *signature, *title, *kind;
-    char **logs; // each once
-    size_t log_count;
-    size_t count;
-};
-
-struct report_groups {
-    struct group *at;
-    size_t count;
-    const char *log; // being read
-};
-
-struct report_groups *report_groups_create(void)
-{
-    struct report_groups *groups = calloc(1, sizeof(*groups));
-    if (!groups)
-        abort();
-    return groups;
-}
-
-void report_groups_destroy(struct report_groups *groups)
-{
-    for (size_t i = 0; groups && i < groups->count; i++) {
-        struct group *group = &groups->at[i];
-        for (size_t k = 0; k < group->log_count; k++)
-            free(group->logs[k]);
-        free(group->logs);
-        free(group->signature);
-        free(group->title);
-        free(group->kind);
-    }
-    if (groups)
-        free(groups->at);
-    free(groups);
-}
-
-static char *copy(const char *text)
-{
-    char *own = strdup(text);
-    if (!own)
-        abort();
-    return own;
-}
-
-static struct group *group_of(struct report_groups *groups, const struct report *report)
-{
-    for (size_t i = 0; i < groups->count; i++)
-        if (!strcmp(groups->at[i].signature, report->signature))
-            return &groups->at[i];
-    groups->at = reallocarray(groups->at, groups->count + 1, sizeof(*groups->at));
-    if (!groups->at)
-        abort();
-    struct group *group = &groups->at[groups->count++];
-    *group = (struct group){.signature = copy(report->signature),
-                            .title = copy(report->title),
-                            .kind = copy(report->kind)};
-    return group;
-}
-
-static void groups_report(void *context, const struct report *report)
-{
-    struct report_groups *groups = context;
-    struct group *group = group_of(groups, report);
-    group->count++;
-    if (group->log_count && !strcmp(group->logs[group->log_count - 1], groups->log))
-        return;
-    group->logs = reallocarray(group->logs, group->log_count + 1, sizeof(*group->logs));
-    if (!group->logs)
-        abort();
-    group->logs[group->log_count++] = copy(groups->log);
-}
-
-struct report_sink report_groups_sink(struct report_groups *groups, const char *name)
-{
-    groups->log = name;
-    return (struct report_sink){NULL, groups_report, groups};
-}
-
-static int by_count(const void *a, const void *b)
-{
-    const struct group *left = a, *right = b;
-    if (left->count != right->count)
-        return left->count < right->count ? 1 : -1;
-    return strcmp(left->signature, right->signature);
-}
-
-static void write_group(const struct group *group, FILE *to)
-{
-    json_t *object = json_object();
-    json_object_set_new(object, "sig", json_string(group->signature));
-    json_object_set_new(object, "count", json_integer((json_int_t)group->count));
-    json_object_set_new(object, "kind", json_string(group->kind));
-    json_object_set_new(object, "title", json_string(group->title));
-    json_t *logs = json_array();
-    for (size_t i = 0; i < group->log_count; i++)
-        json_array_append_new(logs, text_or_null(group->logs[i]));
-    json_object_set_new(object, "logs", logs);
-    dump(object, to);
-}
-
-void report_groups_write(const struct report_groups *groups, FILE *to, bool json)
-{
-    if (groups->count)
-        qsort(groups->at, groups->count, sizeof(*groups->at), by_count);
-    for (size_t i = 0; i < groups->count; i++) {
-        const struct group *group = &groups->at[i];
-        if (json) {
-            write_group(group, to);
-            continue;
-        }
-        fprintf(to, "%6zu  %s  %s\n", group->count, group->signature, group->title);
-        for (size_t k = 0; k < group->log_count; k++)
-            fprintf(to, "        %s\n", group->logs[k]);
-    }
 }

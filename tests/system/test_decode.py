@@ -285,6 +285,16 @@ def test_the_same_panic_is_counted_once_for_each_time_it_happened():
     assert counts == sorted(counts, reverse=True)
 
 
+def test_a_logs_name_is_printable_whatever_it_is(tmp_path):
+    path = os.fsencode(tmp_path) + b"/b\xe4d\033[1m.log"
+    with open(path, "wb") as log:
+        log.write((LOGS / "linux-x86_64-null.log").read_bytes())
+    for words in (["--json"], ["--dedup", "--json"], ["--dedup"]):
+        told = subprocess.run([FATHOM, "decode", *words, path], capture_output=True, check=True)
+        assert r"/b\xe4d" in told.stdout.decode().replace("\\\\", "\\"), told.stdout
+        assert b"\033" not in told.stdout
+
+
 def test_programs_among_logs_are_no_logs(tmp_path):
     (tmp_path / "a.log").write_text("PANIC: x\nend of panic report\n")
     (tmp_path / "tool").write_bytes(b"\x7fELF\x02\x01\x01" + bytes(4000) + b"\nPANIC: %s\n")
