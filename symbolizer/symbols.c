@@ -292,11 +292,7 @@ void sym_symbols_deinit(struct sym_symbols *symbols)
 bool sym_symbol_better(uint64_t size, uint8_t rank, uint64_t best_size, uint8_t best_rank,
                        uint64_t offset)
 {
-    if (!size) // binutils takes it for one byte
-        size = 1;
-    if (!best_size)
-        best_size = 1;
-    if (best_size <= offset)
+    if (best_size <= offset) // one without a size does not even reach its own address
         return size > best_size;
     if (size <= offset)
         return false;

@@ -259,6 +259,39 @@ def test_symbols_of_a_file_without_a_name(index, folder):
     assert fathom(folder / "second.so", "-fp", addresses, "--index", index) == theirs
 
 
+MARKS = """
+.macro code name
+    \\name: nop; nop; nop; ret
+.endm
+.globl mark, first, after, second, before, third, last, typed, _start
+_start: mark:
+code first
+after:
+.size first, . - first
+before:
+code second
+.size second, . - second
+code third
+last:
+.size third, . - third
+.type typed, @function
+code typed
+.size typed, . - typed
+"""
+
+
+@pytest.mark.parametrize("index", ["never", "always"])
+def test_marks_without_a_size_beside_symbols_that_have_one(index, folder):
+    (folder / "marks.s").write_text(MARKS)
+    elf = folder / "marks"
+    run("gcc", "-nostdlib", "-static", "-g0", folder / "marks.s", "-o", elf)
+    start = int(re.search(r"(\w+) T _start", run("nm", elf))[1], 16)
+    addresses = "".join(f"{address:#x}\n" for address in range(start, start + 16))
+    theirs = run("addr2line", "-fe", elf, stdin=addresses)
+    assert {"first", "second", "third", "typed"} <= set(theirs.splitlines())
+    assert fathom(elf, "-f", addresses, "--index", index) == theirs
+
+
 def test_offsets_in_sections(folder):
     elf = build(folder, PROGRAMS["gcc-dwarf5"])
     offsets = "".join(f"{i:x}\n" for i in range(0, 0x300))
