@@ -73,3 +73,40 @@ KTEST(irq, dispatch, "dispatch calls the handler with the frame and counts it")
     EXPECT(!seen);
     EXPECT_EQ(irq_spurious_total(), spurious + 1);
 }
+
+// Takes messages until there are none; returns how many, and why that was all in *status.
+static unsigned messages_take(int irqs[IRQ_MSI_COUNT], uint64_t places[IRQ_MSI_COUNT], int *status)
+{
+    uint32_t data;
+    for (unsigned count = 0; count < IRQ_MSI_COUNT; count++) {
+        *status = irq_msi_alloc(0, &places[count], &data);
+        if (*status < 0)
+            return count;
+        irqs[count] = *status;
+        places[count] = places[count] << 16 ^ data;
+    }
+    uint64_t place;
+    *status = irq_msi_alloc(0, &place, &data);
+    return IRQ_MSI_COUNT;
+}
+
+KTEST(irq, messages, "messages run out with an error, each is another, and all come back")
+{
+    static int irqs[IRQ_MSI_COUNT], again[IRQ_MSI_COUNT];
+    static uint64_t places[IRQ_MSI_COUNT];
+    int status;
+    unsigned count = messages_take(irqs, places, &status);
+    if (count == 0 && status == -ENOTSUP)
+        ktest_skip("this machine's interrupt controller takes no messages");
+    EXPECT_EQ(status, -ENOSPC);
+    EXPECT(count > 0);
+    for (unsigned i = 0; i < count; i++) {
+        EXPECT(irqs[i] >= IRQ_MSI_FIRST && irqs[i] < IRQ_COUNT);
+        for (unsigned j = 0; j < i; j++)
+            EXPECT(irqs[i] != irqs[j] && places[i] != places[j]);
+        irq_msi_free(irqs[i]);
+    }
+    EXPECT_EQ(messages_take(again, places, &status), count);
+    for (unsigned i = 0; i < count; i++)
+        irq_msi_free(again[i]);
+}

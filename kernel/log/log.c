@@ -98,7 +98,14 @@ void log_tail(struct kd_text *text, unsigned lines)
     uint64_t end = log_next_sequence();
     uint64_t sequence = lines && lines < end ? end - lines : 1;
     struct log_record record;
-    while (log_read(sequence, &record) && record.sequence < end) {
+    while (sequence < end) {
+        // A record that is not finished may never be: its writer has been stopped, or has crashed.
+        if (!log_read(sequence, &record)) {
+            sequence++;
+            continue;
+        }
+        if (record.sequence >= end)
+            break;
         log_format(text, &record);
         kd_text_char(text, '\n');
         sequence = record.sequence + 1;
@@ -113,3 +120,19 @@ static int dmesg_run(struct command_call *call)
 
 COMMAND(dmesg, "dmesg", "dmesg", "the kernel's log", dmesg_run,
         "Each line has the time since boot in seconds, the CPU and the message.");
+
+static int log_run(struct command_call *call)
+{
+    if (call->argc < 2)
+        return -EINVAL;
+    char line[LOG_LINE_MAX + 1];
+    struct kd_text text;
+    kd_text_init(&text, line, sizeof(line));
+    for (int i = 1; i < call->argc; i++)
+        kd_text_printf(&text, "%s%s", i > 1 ? " " : "", call->argv[i]);
+    log_info("%s", line);
+    return 0;
+}
+
+COMMAND(log, "log", "log TEXT", "write a line to the kernel's log", log_run,
+        "From gdb, `monitor log TEXT` marks the place where the kernel stood.\n");
