@@ -25,6 +25,7 @@ fi
 
 missing=() reasons=()
 need gcc "the compiler"
+need g++ "C++ programs of the tests"
 need libc6-dev "the C library's headers, for the fathom command"
 need binutils "assembler and linker"
 need python3 "scripts of the build, tests"
@@ -64,6 +65,10 @@ need dwz "tests: debug information shared between files"
 need llvm-14 "tests: another, and split debug information in packages"
 need scdoc "manual pages"
 need mandoc "checks the manual pages"
+need grub-pc-bin "system tests: starting the x86-64 kernel by GRUB"
+need grub-common "the same: grub-mkrescue"
+need xorriso "the same: a disc to start from"
+need mtools "the same: what grub-mkrescue calls"
 need python3-drgn "system tests: a second reader of core files"
 need python3-lz4 "system tests: reads panic capsules"
 
