@@ -18,6 +18,9 @@ def test_a_line_is_written_in_an_nmi(machine, gdb, arch):
     gdb.command("monitor log a mark from the debugger")
     assert gdb.command("monitor dmesg").endswith("a mark from the debugger\n")
     gdb.command("detach")
+    machine.type("\n")  # the console shows it when it is next used
+    machine.wait_for("a mark from the debugger\n")
+    machine.boot()
     assert machine.command("dmesg").count("a mark from the debugger") == 1
 
 
