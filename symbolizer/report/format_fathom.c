@@ -44,9 +44,10 @@ static enum report_verdict stack(struct report_parser *parser, const struct repo
 // and those marked are where something was, the others where a call returns to.
 static enum report_verdict frame(struct report_parser *parser, const struct report_match *match)
 {
-    struct report_cursor number = report_span_cursor(match->captures[0]);
+    struct report_span digits = match->captures[0]; // none: they were lost
+    struct report_cursor number = report_span_cursor(digits);
     struct report_cursor cursor = report_span_cursor(match->rest);
-    bool innermost = report_decimal(&number) == 0;
+    bool innermost = digits.length ? report_decimal(&number) == 0 : !parser->report->stack->count;
     struct report_frame frame = {.has_address = true, .address = report_hex(&cursor)};
     if (number.failed || report_left(&number) || cursor.failed)
         return REPORT_NOT_OURS;

@@ -285,6 +285,21 @@ def test_the_same_panic_is_counted_once_for_each_time_it_happened():
     assert counts == sorted(counts, reverse=True)
 
 
+@pytest.mark.parametrize("whole, damaged", [
+    ("#0 ", "# "), ("crash_null+", "crash_nul+"), ("  #1", "#1"), ("(crash):", "(crash"),
+    ("rax 0000", "rax 000"), ("end of panic report", "end of panic epor"),
+])
+def test_lost_bytes_leave_the_signature(whole, damaged):
+    log = (LOGS / "fathom-x86_64-null.log").read_text()
+    assert whole in log
+    told = [json.loads(decode("--json", stdin=text))
+            for text in (log, log.replace(whole, damaged, 1))]
+    if "crash_nul" in whole:  # a name can be found again by its address only, in an ELF file
+        assert told[1]["title"] == "null pointer dereference in crash_nul"
+    else:
+        assert told[0]["sig"] == told[1]["sig"]
+
+
 def test_a_logs_name_is_printable_whatever_it_is(tmp_path):
     path = os.fsencode(tmp_path) + b"/b\xe4d\033[1m.log"
     with open(path, "wb") as log:
