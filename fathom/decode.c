@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/inotify.h>
 #include <sys/stat.h>
+#include <termios.h>
 #include <unistd.h>
 
 #include "fathom/commands.h"
@@ -196,6 +197,18 @@ static struct error *read_log(struct decoding *decoding, int fd, const char *pat
     return error;
 }
 
+// A serial line that nobody has set up echoes what it gets, and the target would read its own
+// panic. The speed stays as it is.
+static void make_raw(int fd)
+{
+    struct termios settings;
+    bool own = tcgetpgrp(fd) >= 0; // the terminal we were started from
+    if (own || tcgetattr(fd, &settings) < 0)
+        return;
+    cfmakeraw(&settings);
+    tcsetattr(fd, TCSANOW, &settings);
+}
+
 static struct error *read_folder(struct decoding *decoding, const char *path);
 
 static struct error *read_path(struct decoding *decoding, const char *path)
@@ -207,7 +220,7 @@ static struct error *read_path(struct decoding *decoding, const char *path)
         choose_sink(decoding, "-");
         return read_log(decoding, STDIN_FILENO, NULL);
     }
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
     struct stat status;
     if (fd < 0 || fstat(fd, &status) < 0) {
         struct error *error = error_errno("cannot open %s", path);
@@ -220,6 +233,7 @@ static struct error *read_path(struct decoding *decoding, const char *path)
         error = read_folder(decoding, path);
     } else {
         choose_sink(decoding, path);
+        make_raw(fd);
         error = read_log(decoding, fd, path);
     }
     close(fd);

@@ -11,6 +11,7 @@ import pathlib
 import re
 import select
 import subprocess
+import termios
 import threading
 import time
 
@@ -198,6 +199,22 @@ def test_a_live_log_is_decoded_line_by_line():
         process.kill()
         process.wait()
         process.stdout.close()
+
+
+def test_a_serial_line_is_read_and_hears_nothing():
+    ours, theirs = os.openpty()
+    with subprocess.Popen([FATHOM, "decode", "--follow", os.ttyname(theirs)],
+                          stdout=subprocess.PIPE, text=True) as process:
+        deadline = time.monotonic() + DECODE_SECONDS
+        while termios.tcgetattr(theirs)[3] & termios.ECHO and time.monotonic() < deadline:
+            time.sleep(0.01)  # until it has opened its end; there is no event for that
+        os.write(ours, b"PANIC: null pointer write at 0x8\r\n  #0 0x1 crash_null+0x1/0x2\r\n")
+        assert process.stdout.readline() == "PANIC: null pointer write at 0x8\n"
+        assert process.stdout.readline() == "  #0 0x1 crash_null+0x1/0x2\n"
+        assert not select.select([ours], [], [], 0)[0], "what comes in is sent back"
+        os.close(theirs)
+        os.close(ours)
+        process.kill()
 
 
 def test_a_file_that_grows_is_followed(tmp_path):
