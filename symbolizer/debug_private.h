@@ -27,7 +27,7 @@ struct sym_debug_private {
     struct sym_unit unit; // the last one whose functions were asked for
     bool unit_read;
     struct sym_symbols symbols;
-    unsigned symbols_asked; // so many times
+    unsigned symbols_asked;   // so many times
     struct sym_range *ranges; // for sym_die_covers()
     size_t range_capacity;
 };

@@ -95,7 +95,8 @@ static struct sym_die die_of_value(struct sym_debug *debug, const struct dw_cont
 {
     struct sym_die stub = resolve(debug, from, value);
     struct dw_value signature;
-    if (!own_value(stub, DW_AT_signature, &signature) || signature.class != DW_SIGNATURE)
+    if (!sym_die_is(stub) || !own_value(stub, DW_AT_signature, &signature) ||
+        signature.class != DW_SIGNATURE)
         return stub;
     struct sym_die type = die_of_signature(debug, stub.unit, signature.number);
     return sym_die_is(type) ? type : stub;

@@ -20,12 +20,7 @@ struct sym_die { // {0}: none
 
 static inline bool sym_die_is(struct sym_die die)
 {
-    return die.abbrev;
-}
-
-static inline bool sym_die_same(struct sym_die a, struct sym_die b)
-{
-    return a.unit == b.unit && a.offset == b.offset;
+    return die.unit;
 }
 
 uint32_t sym_die_tag(struct sym_die die);                              // 0: none

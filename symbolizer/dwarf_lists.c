@@ -250,7 +250,7 @@ bool dw_location_find(const struct dw_context *context, const struct dw_value *v
 {
     struct list list;
     enum row row = ROW_RANGE;
-    struct sym_range range;
+    struct sym_range range = {0};
     struct sym_bytes one;
     *expression = (struct sym_bytes){(const uint8_t *)value->string, value->number};
     if (value->class == DW_BLOCK)
