@@ -123,13 +123,21 @@ void report_note_subject(struct report_arena *arena, struct report *report)
         collect(arena, report, false, names, &report->subject);
 }
 
+static bool has_certain_function(const struct report *report)
+{
+    for (const struct report_frame *f = report->first_stack.first; f; f = f->next_in_stack)
+        if (!f->unreliable && f->name)
+            return true;
+    return false;
+}
+
 void report_make_title(struct report_arena *arena, struct report *report)
 {
     const char *names[SIGNATURE_FRAMES] = {0};
     const struct report_frame *innermost = NULL;
     size_t count = collect(arena, report, false, names, &innermost);
     // After a jump into nowhere nothing on the stack is certain, but it is all that there is.
-    if (!count)
+    if (!count && !has_certain_function(report))
         count = collect(arena, report, true, names, &innermost);
     report->title = title_in(arena, report, report->placeless ? NULL : names[0]);
     report->subject = innermost;

@@ -13,7 +13,7 @@
 
 #include "tests/unit/report_logs.h"
 
-static const char *const machines[] = {"aarch64"};
+static const char *const machines[] = {"aarch64", "x86_64"};
 #define MACHINE_COUNT (sizeof(machines) / sizeof(*machines))
 
 static struct text log_of(const char *machine, const char *what)
@@ -21,6 +21,30 @@ static struct text log_of(const char *machine, const char *what)
     char name[64];
     snprintf(name, sizeof(name), "linux-%s-%s", machine, what);
     return report_log(name);
+}
+
+static struct seen look_at_log(const char *machine, const char *what)
+{
+    struct text text = log_of(machine, what);
+    struct seen seen = report_look(text);
+    free(text.at);
+    return seen;
+}
+
+// The same module went wrong in each. Which functions its own one was inlined into, and which ones
+// enter the kernel, the machines differ in.
+static void the_same_mistake_has_one_title_on_all_machines(void **state)
+{
+    (void)state;
+    static const char *const mistakes[] = {"kasan-past", "kasan-freed",     "kasan-null",
+                                           "lock-order", "sleep-in-atomic", "schedule-in-atomic"};
+    for (size_t i = 0; i < sizeof(mistakes) / sizeof(*mistakes); i++) {
+        struct seen first = look_at_log(machines[0], mistakes[i]);
+        struct seen second = look_at_log(machines[1], mistakes[i]);
+        assert_int_equal(first.count, second.count);
+        for (unsigned k = 0; k < first.count; k++)
+            assert_string_equal(first.titles[k], second.titles[k]);
+    }
 }
 
 static const char *line_end(const char *at)
@@ -97,6 +121,7 @@ static void two_logs_at_once_are_taken_apart_by_their_callers(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_same_mistake_has_one_title_on_all_machines),
         cmocka_unit_test(a_log_that_is_cut_off_names_no_other_function),
         cmocka_unit_test(two_logs_at_once_are_taken_apart_by_their_callers),
     };
