@@ -18,12 +18,13 @@ struct values {
     const char *style;
 };
 static const char *const arches[] = {"x86_64", "riscv64", NULL};
+static const char *const styles[] = {"new", "old", NULL};
 static const struct option_row rows[] = {
     {"arch", 'a', OPTION_STRING, offsetof(struct values, arch), "ARCH", "the machine", 0, 0,
      arches},
     {"cpus", 'c', OPTION_NUMBER, offsetof(struct values, cpus), "N", "how many", 1, 8, NULL},
     {"wait", 'w', OPTION_FLAG, offsetof(struct values, wait), NULL, "wait", 0, 0, NULL},
-    {"style", 's', OPTION_OPTIONAL, offsetof(struct values, style), "STYLE", "style", 0, 0, NULL},
+    {"style", 's', OPTION_OPTIONAL, offsetof(struct values, style), "STYLE", "style", 0, 0, styles},
     {0},
 };
 static const struct command command = {"run", "Runs.", NULL, rows, false, NULL};
@@ -86,6 +87,7 @@ static void mistakes_are_answered_with_what_was_meant(void **state)
     expect_error(WORDS("--cpus", "9"), "--cpus must be a number from 1 to 8, not '9'");
     expect_error(WORDS("--cpus", "-1"), "--cpus must be a number from 1 to 8, not '-1'");
     expect_error(WORDS("--cpus"), "--cpus needs a value");
+    expect_error(WORDS("--style=odd"), "--style cannot be 'odd'; did you mean 'old'?");
     expect_error(WORDS("--arch", "riscv"), "--arch cannot be 'riscv'; did you mean 'riscv64'?");
 }
 
