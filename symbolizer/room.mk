@@ -47,6 +47,12 @@ host.sources += $(symbolizer.capsule) $(symbolizer.serve) $(symbolizer.core) $(s
     $(gdbstub.sources)
 host.libs    += -ldwarf
 
+unit.tests += sym_evaluate
+unit.sym_evaluate.sources := tests/unit/sym_evaluate_test.c $(symbolizer.locals) \
+    $(symbolizer.capsule) $(symbolizer.module) $(symbolizer.index) $(symbolizer.symbols) \
+    $(symbolizer.find) $(symbolizer.dwarf) $(symbolizer.elf) base/error.c
+unit.sym_evaluate.libs    := -ldwarf -llz4 -lzstd -lz -liberty
+
 unit.tests += sym_capsule
 unit.sym_capsule.sources := tests/unit/sym_capsule_test.c tests/unit/capsule_writer.c \
     $(symbolizer.capsule) $(symbolizer.serve) $(symbolizer.elf) base/error.c $(gdbstub.sources)
