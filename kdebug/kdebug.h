@@ -66,13 +66,16 @@ struct kd_range {
     const char *reason; // "the debugger's own code"
 };
 
+#define KD_BOOT_ID_BYTES 16
+
 // The kernel's image, by which a report or capsule is matched with its ELF.
 struct kd_image {
     const uint8_t *build_id; // NULL: unknown
     uint32_t build_id_bytes; // at most 32
     uint32_t page_bytes;
-    uintptr_t start, end; // run-time addresses
-    int64_t load_offset;  // they are so much above those in the ELF
+    uintptr_t start, end;   // run-time addresses
+    int64_t load_offset;    // they are so much above those in the ELF
+    const uint8_t *boot_id; // KD_BOOT_ID_BYTES, others at each boot; NULL: there is none
 };
 
 enum kd_after { KD_AFTER_HALT, KD_AFTER_REBOOT, KD_AFTER_POWEROFF };

@@ -105,18 +105,28 @@ static int print_end(void *argument)
     return 0;
 }
 
-// Which ELF the addresses belong to.
+static void print_id(struct kd_text *text, const uint8_t *id, uint32_t bytes)
+{
+    for (uint32_t i = 0; i < bytes && i < 32; i++)
+        kd_text_printf(text, "%02x", id[i]);
+}
+
+// Which ELF the addresses belong to, and which of its runs this is.
 static void print_image(struct kd_text *text)
 {
     const struct kd_image *image = &kd.kernel->image;
     if (image->build_id == NULL)
         return;
     kd_text_string(text, "build-id ");
-    for (uint32_t i = 0; i < image->build_id_bytes && i < 32; i++)
-        kd_text_printf(text, "%02x", image->build_id[i]);
+    print_id(text, image->build_id, image->build_id_bytes);
     kd_text_printf(
-        text, ", load offset %s0x%llx\n", image->load_offset < 0 ? "-" : "",
+        text, ", load offset %s0x%llx", image->load_offset < 0 ? "-" : "",
         (unsigned long long)(image->load_offset < 0 ? -image->load_offset : image->load_offset));
+    if (image->boot_id != NULL) {
+        kd_text_string(text, ", boot ");
+        print_id(text, image->boot_id, KD_BOOT_ID_BYTES);
+    }
+    kd_text_char(text, '\n');
 }
 
 static int print_where(void *argument)

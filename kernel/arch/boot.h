@@ -53,6 +53,7 @@ struct boot_info {
     unsigned uart_count;
     struct boot_ecam ecam[BOOT_ECAM_MAX];
     unsigned ecam_count;
+    uint64_t seed;           // random bits from the boot loader, 0: none
     const void *device_tree; // in the direct map, or NULL
     const char *machine;     // what the machine calls itself: "riscv-virtio,qemu", "BOCHS ..."
 };

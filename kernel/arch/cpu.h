@@ -29,6 +29,7 @@ typedef uint64_t irq_state_t; // opaque: what arch_irq_save() found
 //   void arch_cpu_relax(void);             in spin loops
 //   uint64_t arch_counter(void);           the monotonic counter, the same on all CPUs, ordered
 //                                          against earlier loads
+//   uint64_t arch_entropy(void);           a random number of the processor's; 0: it has none
 //   void arch_memory_barrier(void);        full, also against device memory
 //   void arch_cache_write_back(const void *, size_t);   from caches to RAM, if the machine surely
 //                                          has a way; for memory that outlives a reset

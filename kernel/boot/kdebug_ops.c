@@ -9,6 +9,7 @@
 #include "kdebug/kdebug.h"
 #include "kernel/arch/boot.h"
 #include "kernel/arch/mmu.h"
+#include "kernel/boot/boot_id.h"
 #include "kernel/boot/keep.h"
 #include "kernel/boot/param.h"
 #include "kernel/boot/version.h"
@@ -171,6 +172,7 @@ void kdebug_ops_init(void)
     capsule_ranges[1] =
         (struct kd_range){(uintptr_t)&thread_list, (uintptr_t)(&thread_list + 1), "threads"};
     image_init(&ops.image);
+    ops.image.boot_id = boot_id;
     ops.keep = keep_memory(&ops.keep_bytes);
     untouchable[0] =
         (struct kd_range){(uintptr_t)__debugger_text_start, (uintptr_t)__debugger_text_end,

@@ -3,6 +3,7 @@
 // stands above it and nothing below.
 #include "kdebug/kdebug.h"
 #include "kernel/arch/boot.h"
+#include "kernel/boot/boot_id.h"
 #include "kernel/boot/kdebug_ops.h"
 #include "kernel/boot/keep.h"
 #include "kernel/boot/param.h"
@@ -63,6 +64,7 @@ _Noreturn void kernel_main(uint64_t boot_hw_id, paddr_t handoff)
     arch_boot_info(boot_hw_id, handoff);              // boot_info, cpu_count()
     param_parse(boot_info.command_line);              // parameters
     keep_reserve();                                   // the place where an earlier panic may be
+    boot_id_init();                                   // which boot of many this is
     console_init();                                   // the polled console
     log_info("Fathom " FATHOM_VERSION " on %s", boot_info.machine ? boot_info.machine : "?");
     kdebug_ops_init(); // the debugger: traps, panics

@@ -173,6 +173,10 @@ static void chosen_read(void)
     uint64_t initrd_end = whole_value(chosen, "linux,initrd-end");
     if (initrd_end > initrd)
         range_add(reserved_list(), initrd, initrd_end - initrd);
+    struct fdt_value seed;
+    fdt_property(&tree, chosen, "rng-seed", &seed);
+    while (seed.left >= sizeof(uint64_t))
+        boot_info.seed ^= fdt_take_cells(&seed, 2);
 }
 
 // -- interrupts -------------------------------------------------------------------------------

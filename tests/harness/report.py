@@ -6,7 +6,7 @@ import re
 SECTIONS = (
     ("reason", r"PANIC: .+"),
     ("where", r"cpu \d+ thread \d+ \(.*\), \S+ \S+, up \d+\.\d{6} s"),
-    ("build", r"build-id [0-9a-f]{40}, load offset -?0x[0-9a-f]+"),
+    ("build", r"build-id [0-9a-f]{40}, load offset -?0x[0-9a-f]+, boot [0-9a-f]{32}"),
     ("trap", r"trap: [^,]+, code 0x[0-9a-f]+(, address 0x[0-9a-f]{16})?"),
     ("also", r"cpu \d+ panicked, too: .+"),
     ("registers", r"( *\w+ [0-9a-f]{16}){1,4}"),

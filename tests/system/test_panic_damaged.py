@@ -108,3 +108,20 @@ def test_with_every_lock_taken(start, debug):
     report, capsule = panicked(machine)
     assert "ready" in report.text.split("last log lines:")[1]
     assert b"ready" in capsule.texts["log"] and b"uart0" in capsule.texts["irq"]
+
+
+def test_each_boot_has_another_name(start):
+    """The same machine twice, and again after a warm reboot."""
+    machine = start(gdb=False, append="panic=reboot panic.capsule=0",
+                    extra=("-action", "reboot=reset")).boot()
+    machine.type("crash null\n")
+    machine.wait_for(r"an earlier run panicked")
+    machine.boot()
+    machine.type("crash null\n")
+    machine.wait_for(r"an earlier run panicked")
+    machine.boot()
+    other = start(gdb=False, append="panic=poweroff panic.capsule=0").boot()
+    other.type("crash null\n")
+    other.wait_for(r"^end of panic report")
+    names = re.findall(r", boot ([0-9a-f]{32})\n", machine.console.text + other.console.text)
+    assert len(set(names)) == len(names) == 3

@@ -92,6 +92,12 @@ static inline uint64_t arch_counter(void)
     return sysreg_read(cntvct_el0);
 }
 
+// RNDR by its encoding, since gcc's default architecture does not know the name.
+static inline uint64_t arch_entropy(void)
+{
+    return ID_AA64ISAR0_RNDR(sysreg_read(id_aa64isar0_el1)) != 0 ? sysreg_read(s3_3_c2_c4_0) : 0;
+}
+
 static inline void arch_memory_barrier(void)
 {
     dsb(sy);

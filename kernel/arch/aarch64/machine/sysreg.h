@@ -27,6 +27,8 @@
     (16 | 1 << 8 | 1 << 10 | 3 << 12 | 16 << 16 | 1 << 24 | 1 << 26 | 3 << 28 | 2 << 30)
 #define TCR_IPS_SHIFT 32
 
+#define ID_AA64ISAR0_RNDR(value) ((value) >> 60)
+
 #define MPIDR_AFFINITY 0xff00ffffff // MPIDR_EL1: Aff3 and Aff2 to Aff0
 
 #define MDSCR_SS 1 // MDSCR_EL1: software step

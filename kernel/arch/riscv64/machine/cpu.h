@@ -83,6 +83,12 @@ static inline uint64_t arch_counter(void)
     return now;
 }
 
+// The seed CSR is machine mode's.
+static inline uint64_t arch_entropy(void)
+{
+    return 0;
+}
+
 static inline void arch_memory_barrier(void)
 {
     __asm__ volatile("fence iorw, iorw" ::: "memory");

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <kd_machine/frame.h>
+#include <machine/msr.h>
 
 #define RFLAGS_IF 0x200
 
@@ -81,6 +82,16 @@ static inline uint64_t arch_counter(void)
     uint32_t low, high;
     __asm__ volatile("lfence\n\trdtsc" : "=a"(low), "=d"(high)::"memory");
     return (uint64_t)high << 32 | low;
+}
+
+#define CPUID_1_ECX_RDRAND (1u << 30)
+
+static inline uint64_t arch_entropy(void)
+{
+    uint64_t value = 0;
+    if (cpuid(1, 0).ecx & CPUID_1_ECX_RDRAND)
+        __asm__ volatile("rdrand %0" : "=r"(value)::"cc"); // 0 when it is exhausted
+    return value;
 }
 
 static inline void arch_memory_barrier(void)
