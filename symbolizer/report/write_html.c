@@ -17,6 +17,7 @@ static const char head[] =
     "details,.r{margin:0 0 0 2ch}summary{cursor:pointer}\n"
     ".f{font-weight:bold}.p{color:#07818d}.h{color:#c22;font-weight:bold}.w{color:#a60}\n"
     "pre{margin:.2em 0 .6em 2ch;opacity:.85}\n"
+    ".o{opacity:.6;font-style:italic}\n"
     ".r{border-left:3px solid #c22;padding-left:1ch;margin:.5em 0 1em}\n"
     "</style></head><body>\n";
 
@@ -132,8 +133,14 @@ static void put_frame(struct report_show *show, const struct report_line *line,
 static void html_line(void *context, const struct report_line *line)
 {
     struct report_show *show = context;
-    if (line->capsule)
+    if (line->capsule) {
+        show->hidden++;
         return;
+    }
+    if (show->hidden)
+        fprintf(show->to, "<div class=\"l o\">%u lines of the capsule are left out here</div>\n",
+                show->hidden);
+    show->hidden = 0;
     fputs("<div class=\"l\">", show->to);
     put_escaped(line->text, line->length, show->to);
     fputs("</div>\n", show->to);
