@@ -161,7 +161,7 @@ static void name_targets(const struct report_image *image, struct report_listing
     struct sym_result result = {0};
     for (size_t i = 0; i < listing->count; i++) {
         char *text = listing->rows[i].text;
-        bool branch = text[0] == 'c' || text[0] == 'j' || text[0] == 'b';
+        bool branch = strchr("cjb", text[0]) && strncmp(text, "csr", 3) != 0;
         char *number = strstr(text, "0x");
         if (!branch || !number || (number > text && number[-1] == '$'))
             continue;
