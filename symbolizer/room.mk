@@ -38,7 +38,8 @@ fuzz.symbolizer_index.sources := tests/fuzz/symbolizer_index_fuzz.c $(symbolizer
 fuzz.symbolizer_index.libs    := $(unit.symbolizer_index.libs)
 
 # Panic capsules, and gdb's view of them.
-symbolizer.capsule := $(addprefix symbolizer/,capsule.c capsule_blocks.c dead.c)
+symbolizer.capsule := $(addprefix symbolizer/,capsule.c capsule_blocks.c capsule_records.c \
+    capsule_join.c dead.c)
 symbolizer.serve   := $(addprefix symbolizer/,session.c serve.c)
 symbolizer.core    := symbolizer/core.c
 symbolizer.locals  := $(addprefix symbolizer/,debug.c die.c expression.c evaluate.c location.c \
