@@ -30,11 +30,6 @@ static struct error *damaged(const struct sym_elf *elf, uint64_t offset, const c
                       what);
 }
 
-static bool in_file(const struct sym_elf *elf, uint64_t offset, uint64_t bytes)
-{
-    return offset <= elf->file.size && bytes <= elf->file.size - offset;
-}
-
 static struct sym_cursor cursor_at(const struct sym_elf *elf, uint64_t offset)
 {
     struct sym_cursor cursor = sym_cursor_over(elf->file, elf->swap);
@@ -184,7 +179,7 @@ static struct error *read_sections(struct sym_elf *elf, const struct header *hea
     struct sym_bytes strings = {NULL, 0};
     if (header->names < count) {
         const struct sym_elf_section *section = &elf->sections[header->names];
-        if (section->type == SHT_STRTAB && in_file(elf, section->offset, section->size))
+        if (section->type == SHT_STRTAB && sym_elf_in_file_(elf, section->offset, section->size))
             strings = (struct sym_bytes){elf->file.data + section->offset, section->size};
     }
     for (size_t i = 0; i < count; i++)
@@ -230,7 +225,7 @@ static struct error *read_segments(struct sym_elf *elf, const struct header *hea
 // nothing that is needed.
 void sym_elf_note_(struct sym_elf *elf, uint64_t offset, uint64_t bytes)
 {
-    if (!in_file(elf, offset, bytes))
+    if (!sym_elf_in_file_(elf, offset, bytes))
         return;
     struct sym_cursor cursor =
         sym_cursor_over((struct sym_bytes){elf->file.data + offset, bytes}, elf->swap);
@@ -253,45 +248,6 @@ void sym_elf_note_(struct sym_elf *elf, uint64_t offset, uint64_t bytes)
     }
 }
 
-static int by_address(const void *left, const void *right, void *elf)
-{
-    const struct sym_elf_section *sections = ((const struct sym_elf *)elf)->sections;
-    uint64_t a = sections[*(const unsigned *)left].address;
-    uint64_t b = sections[*(const unsigned *)right].address;
-    return a < b ? -1 : a > b;
-}
-
-// The sections that take up memory by address, and the stretches of code among them.
-static struct error *sort_sections(struct sym_elf *elf)
-{
-    struct sym_elf_private *own = elf->private_;
-    own->loaded = calloc(elf->section_count + 1, sizeof(*own->loaded));
-    own->code = calloc(elf->section_count + 1, sizeof(*own->code));
-    if (!own->loaded || !own->code)
-        return error_errno("%s: %zu sections", elf->path, elf->section_count);
-    for (unsigned i = 1; i < elf->section_count; i++) {
-        const struct sym_elf_section *section = &elf->sections[i];
-        // Thread-local memory that is not in the file has no address either.
-        bool address = !(section->type == SHT_NOBITS && (section->flags & SHF_TLS));
-        if ((section->flags & SHF_ALLOC) && section->size > 0 && address &&
-            section->size <= UINT64_MAX - section->address)
-            own->loaded[own->loaded_count++] = i;
-    }
-    qsort_r(own->loaded, own->loaded_count, sizeof(*own->loaded), by_address, elf);
-    for (size_t i = 0; i < own->loaded_count; i++) {
-        const struct sym_elf_section *section = &elf->sections[own->loaded[i]];
-        if (!(section->flags & SHF_EXECINSTR))
-            continue;
-        uint64_t end = section->address + section->size;
-        size_t last = own->code_count;
-        if (last == 0 || section->address > own->code[last - 1].end)
-            own->code[own->code_count++] = (struct sym_elf_stretch){section->address, end};
-        else if (end > own->code[last - 1].end)
-            own->code[last - 1].end = end;
-    }
-    return NULL;
-}
-
 static struct error *read_file(struct sym_elf *elf)
 {
     struct header header = {0};
@@ -306,7 +262,7 @@ static struct error *read_file(struct sym_elf *elf)
         if (elf->sections[i].type == SHT_NOTE)
             sym_elf_note_(elf, elf->sections[i].offset, elf->sections[i].size);
     error = read_segments(elf, &header);
-    return error ? error : sort_sections(elf);
+    return error ? error : sym_elf_sort_(elf);
 }
 
 struct error *sym_elf_over(const char *path, struct sym_bytes file, struct sym_elf **out)
@@ -403,7 +359,7 @@ struct error *sym_elf_contents(struct sym_elf *elf, unsigned number, struct sym_
     struct sym_elf_contents *contents = &elf->private_->contents[number];
     if (!contents->known) {
         const struct sym_elf_section *section = &elf->sections[number];
-        if (!in_file(elf, section->offset, section->size))
+        if (!sym_elf_in_file_(elf, section->offset, section->size))
             return error_make(
                 EXIT_FAILED,
                 "%s: section %s (offset 0x%llx, 0x%llx bytes) lies outside of the file", elf->path,
@@ -435,99 +391,4 @@ struct error *sym_elf_contents_named(struct sym_elf *elf, const char *name, stru
             number = sym_elf_section_named(elf, old);
     }
     return sym_elf_contents(elf, number, out);
-}
-
-bool sym_elf_linear(const struct sym_elf *elf, struct sym_place place, uint64_t *address)
-{
-    if (!elf->relocatable) {
-        *address = place.address;
-        return true;
-    }
-    if (place.section == 0 || place.section >= elf->section_count)
-        return false;
-    const struct sym_elf_section *section = &elf->sections[place.section];
-    if (!(section->flags & SHF_ALLOC) || place.address > section->size)
-        return false;
-    *address = section->address + place.address;
-    return true;
-}
-
-// The last of the sections that start at or before an address; NULL: none.
-static const struct sym_elf_section *section_before(const struct sym_elf *elf, uint64_t address,
-                                                    unsigned *number)
-{
-    const struct sym_elf_private *own = elf->private_;
-    size_t low = 0, high = own->loaded_count;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        if (elf->sections[own->loaded[middle]].address <= address)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    if (low == 0)
-        return NULL;
-    *number = own->loaded[low - 1];
-    return &elf->sections[*number];
-}
-
-struct sym_place sym_elf_place(const struct sym_elf *elf, uint64_t address)
-{
-    struct sym_place place = {0, address};
-    unsigned number;
-    if (!elf->relocatable)
-        return place;
-    const struct sym_elf_section *section = section_before(elf, address, &number);
-    if (section && address - section->address <= section->size)
-        place = (struct sym_place){number, address - section->address};
-    return place;
-}
-
-bool sym_elf_is_code(const struct sym_elf *elf, uint64_t address)
-{
-    const struct sym_elf_private *own = elf->private_;
-    if (own->code_count == 0)
-        return true;
-    size_t low = 0, high = own->code_count;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        if (own->code[middle].start <= address)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low > 0 && address < own->code[low - 1].end;
-}
-
-static size_t read_from_file(const struct sym_elf *elf, uint64_t offset, uint64_t bytes, void *to,
-                             size_t length)
-{
-    if (bytes < length)
-        length = bytes;
-    if (!in_file(elf, offset, length))
-        return 0;
-    memcpy(to, elf->file.data + offset, length);
-    return length;
-}
-
-size_t sym_elf_read(const struct sym_elf *elf, uint64_t address, void *to, size_t length)
-{
-    unsigned number;
-    const struct sym_elf_section *section = section_before(elf, address, &number);
-    if (section) {
-        uint64_t into = address - section->address;
-        if (into >= section->size || section->type == SHT_NOBITS ||
-            (section->flags & SHF_COMPRESSED))
-            return 0;
-        return read_from_file(elf, section->offset + into, section->size - into, to, length);
-    }
-    // Without sections, as in a core file, the segments tell.
-    for (size_t i = 0; elf->private_->loaded_count == 0 && i < elf->segment_count; i++) {
-        const struct sym_elf_segment *segment = &elf->segments[i];
-        uint64_t into = address - segment->address;
-        if (address >= segment->address && into < segment->file_bytes)
-            return read_from_file(elf, segment->offset + into, segment->file_bytes - into, to,
-                                  length);
-    }
-    return 0;
 }

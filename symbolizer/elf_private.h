@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// What elf.c shares with the parts that make a section's contents; nobody else includes it.
+// What elf.c shares with the parts that make a section's contents and find addresses; nobody else
+// includes it.
 #pragma once
 
 #include "symbolizer/elf.h"
@@ -23,6 +24,14 @@ struct sym_elf_private {
     bool mapped;           // `file` is to be unmapped
     uint64_t decompressed; // bytes so far, of all sections
 };
+
+static inline bool sym_elf_in_file_(const struct sym_elf *elf, uint64_t offset, uint64_t bytes)
+{
+    return offset <= elf->file.size && bytes <= elf->file.size - offset;
+}
+
+// The sections that take up memory by address, and the stretches of code among them.
+struct error *sym_elf_sort_(struct sym_elf *elf);
 
 void sym_elf_note_(struct sym_elf *elf, uint64_t offset, uint64_t bytes);
 
