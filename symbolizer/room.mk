@@ -2,7 +2,7 @@
 # ELF, DWARF, the index, panic texts and their capsules, on the host.
 symbolizer.includes := symbolizer base gdbstub kdebug/format
 
-symbolizer.elf := symbolizer/elf.c symbolizer/elf_contents.c
+symbolizer.elf := $(addprefix symbolizer/,elf.c elf_addresses.c elf_contents.c)
 symbolizer.dwarf := $(addprefix symbolizer/dwarf,.c _file.c _form.c _abbrev.c _entry.c _lists.c \
     _scopes.c _line.c _split.c _types.c _at.c)
 host.sources += $(symbolizer.elf) $(symbolizer.dwarf)
