@@ -49,7 +49,7 @@ def gdb(host, tmp_path):
 
     def run(server, *commands, symbols=True, before=()):
         connect = [f"file {host / 'gdbstub_toy.elf'}"] if symbols else []
-        connect += [*before, f"target remote :{server.port}"]
+        connect += [*before, f"target remote 127.0.0.1:{server.port}"]
         return run_gdb([*connect, *commands], tmp_path)[len(connect) - 1:]
 
     return run

@@ -71,7 +71,7 @@ class Server:
 
 def gdb_remote(log, kernel, folder, *commands):
     with Server(log, "-e", kernel) as server:
-        setup = [f"file {kernel}", f"target remote :{server.port}"]
+        setup = [f"file {kernel}", f"target remote 127.0.0.1:{server.port}"]
         # The last command gets gdb's parting words, too.
         return run_gdb([*setup, *commands, "echo"], folder)[len(setup):-1]
 
