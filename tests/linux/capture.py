@@ -5,8 +5,7 @@
 
 Each machine has two kernels: `plain`, and `checked` with KASAN, lockdep and the caller's id on each
 line; what the plain one says on x86-64 is left to the logs of Debian's own kernel. A log is what
-stands between the two lines that init.c prints, without carriage returns and not longer than
-KEPT_LINES.
+stands between the two lines that init.c prints, without carriage returns, or the beginning of it.
 
 Needs besides the build's own packages: linux-source-6.1 flex bison bc libssl-dev libelf-dev.
 """
@@ -28,13 +27,13 @@ SOURCE = "/usr/src/linux-source-6.1.tar.xz"
 BEGIN, END = "=== begin ===", "=== end ==="
 PANIC_ENDS = "---[ end Kernel panic"
 BOOT_SECONDS = 120  # a sanitized kernel on a loaded host; one takes 3 seconds otherwise
-KEPT_LINES = 100    # sysrq's list of all tasks is longer
 NMIS = 6            # the watchdog needs two of them some seconds apart
 
 
 @dataclasses.dataclass
 class Machine:
     arch: str   # Linux's name
+    folder: str # below arch/
     cross: str  # prefix of the tools
     image: str
     qemu: list
@@ -42,12 +41,12 @@ class Machine:
 
 
 MACHINES = {
-    "x86_64": Machine("x86_64", "" if os.uname().machine == "x86_64" else "x86_64-linux-gnu-",
+    "x86_64": Machine("x86_64", "x86", "" if os.uname().machine == "x86_64" else "x86_64-linux-gnu-",
                       "bzImage", ["qemu-system-x86_64", "-M", "q35", "-cpu", "max"], "ttyS0"),
-    "aarch64": Machine("arm64", "aarch64-linux-gnu-", "Image",
+    "aarch64": Machine("arm64", "arm64", "aarch64-linux-gnu-", "Image",
                        ["qemu-system-aarch64", "-M", "virt,gic-version=3", "-cpu", "cortex-a57"],
                        "ttyAMA0"),
-    "riscv64": Machine("riscv", "riscv64-linux-gnu-", "Image",
+    "riscv64": Machine("riscv", "riscv", "riscv64-linux-gnu-", "Image",
                        ["qemu-system-riscv64", "-M", "virt"], "ttyS0"),
 }
 CONSOLE_OF_MODULE = "fault: NMIs, please"
@@ -60,6 +59,7 @@ class Case:
     steps: str      # for init.c
     append: str = ""
     machines: tuple = tuple(MACHINES)
+    lines: int = 1000  # kept at most
 
 
 QUIET = "rcupdate.rcu_cpu_stall_suppress=1"
@@ -84,12 +84,11 @@ CASES = [
     Case("rcu-stall", "plain", "&insmod:spin sleep:1 sleep:9", "nosoftlockup", OTHERS),
     Case("hung-task", "plain", "&lkdtm:HUNG_TASK sleep:8", HUNG, OTHERS),
     Case("sysrq-cpus", "plain", "&insmod:spin sleep:1 sysrq:l", f"nosoftlockup {QUIET}", OTHERS),
-    Case("sysrq-tasks", "plain", "&lkdtm:HUNG_TASK sleep:1 sysrq:t", machines=OTHERS),
+    Case("sysrq-tasks", "plain", "&lkdtm:HUNG_TASK sleep:1 sysrq:t", machines=OTHERS, lines=100),
     Case("sysrq-blocked", "plain", "&lkdtm:HUNG_TASK sleep:1 sysrq:w", machines=OTHERS),
-    Case("sysrq-tasks", "checked", "&lkdtm:HUNG_TASK sleep:1 sysrq:t", machines=X86),
+    Case("sysrq-tasks", "checked", "&lkdtm:HUNG_TASK sleep:1 sysrq:t", machines=X86, lines=100),
     Case("sysrq-blocked", "checked", "&lkdtm:HUNG_TASK sleep:1 sysrq:w", machines=X86),
-    Case("hard-lockup", "checked", "&insmod:hard sleep:20", LOCKUP, X86),
-    Case("double-fault", "checked", "lkdtm:DOUBLE_FAULT", machines=X86),
+    Case("hard-lockup", "checked", "&insmod:hard sleep:20", f"{LOCKUP} apic_extnmi=all", X86),
     Case("list", "checked", "lkdtm:CORRUPT_LIST_ADD", machines=X86),
     Case("refcount", "checked", "lkdtm:REFCOUNT_INC_ZERO", machines=X86),
     Case("kasan-past", "checked", "insmod:past"),
@@ -191,7 +190,7 @@ def boot(name, case, out, initrd):
     append = f"console={machine.console} panic=0 {case.append} -- {case.steps}"
     words = [*machine.qemu, "-accel", "tcg", "-m", "512", "-smp", "2", "-display", "none",
              "-no-reboot", "-serial", "stdio", "-monitor", f"unix:{monitor},server,nowait",
-             "-kernel", out / "arch" / machine.arch.replace("x86_64", "x86") / "boot" / machine.image,
+             "-kernel", out / "arch" / machine.folder / "boot" / machine.image,
              "-initrd", initrd, "-append", append]
     process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
     try:
@@ -201,11 +200,11 @@ def boot(name, case, out, initrd):
         process.wait()
 
 
-def trim(text):
+def trim(text, lines):
     """What stands between init's two lines, or the beginning of it."""
     body = text.partition(BEGIN + "\n")[2]
     body = re.sub(f"{END}\n.*", "", body, flags=re.S)
-    return "".join(body.splitlines(keepends=True)[:KEPT_LINES])
+    return "".join(body.splitlines(keepends=True)[:lines])
 
 
 def main():
@@ -232,7 +231,7 @@ def main():
                 print(f"{name} {kernel} {case.name}", file=sys.stderr)
                 path = options.to / f"linux-{name}-{case.name}.log"
                 try:
-                    path.write_text(trim(boot(name, case, out, initrd)))
+                    path.write_text(trim(boot(name, case, out, initrd), case.lines))
                 except TimeoutError as error:
                     print(error, file=sys.stderr)
 

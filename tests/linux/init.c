@@ -28,19 +28,21 @@ static void put(const char *path, const char *text)
 // "ffffffff81234567 t name": the address of a function that is no module's business.
 static void find_function(const char *name, char *digits)
 {
-    static char text[4096];
+    static char piece[65536], line[1024];
     int file = open("/proc/kallsyms", O_RDONLY, 0);
     size_t length = 0;
-    char byte;
-    while (read(file, &byte, 1) == 1) {
-        if (byte != '\n' && length < sizeof(text) - 1) {
-            text[length++] = byte;
-            continue;
+    ssize_t got;
+    while ((got = read(file, piece, sizeof(piece))) > 0) {
+        for (ssize_t i = 0; i < got; i++) {
+            if (piece[i] != '\n' && length < sizeof(line) - 1) {
+                line[length++] = piece[i];
+                continue;
+            }
+            line[length] = 0;
+            if (length > 19 && !strcmp(line + 19, name))
+                memcpy(digits, line, 16);
+            length = 0;
         }
-        text[length] = 0;
-        if (length > 19 && !strcmp(text + 19, name))
-            memcpy(digits, text, 16);
-        length = 0;
     }
     close(file);
 }
