@@ -6,6 +6,7 @@ import re
 import socket
 
 import pytest
+from conftest import STOPS_MASKED_CPUS
 from harness.machine import free_port
 from harness.stream import DEADLINE_S, Timeout
 
@@ -92,6 +93,31 @@ def test_a_session_on_a_pci_serial_card(start, debug):
     assert "ticker" in gdb.command("monitor ps")
     gdb.command("detach")
     assert "ticker" in machine.command("ps")
+
+
+def test_ctrl_c_on_a_pci_serial_card_while_cpu_0_spins_masked(start, debug, arch):
+    """On x86-64 the card's interrupt is an ordinary one of CPU 0, which does not take it: another CPU
+    looks at the line and stops the machine."""
+    port = free_port()
+    machine = start(gdb=False, append="kdebug=on kdebug.port=uart1", extra=[
+        "-chardev", f"socket,id=card,host=127.0.0.1,port={port},server=on,wait=off,nodelay=on",
+        "-device", "pci-serial,chardev=card"]).boot()
+    machine.port = port
+    gdb = debug(machine)
+    running = re.search(r"^[* ]+(\d+) +Thread .*running on CPU 0\b", gdb.command("info threads"), re.M)
+    gdb.command(f"thread {running[1]}")
+    gdb.command("set var $pc = (unsigned long)&crash_hang")
+    gdb.go()
+    machine.wait_for("spinning with interrupts off")
+    assert gdb.interrupt().signal == "SIGINT"
+    threads = gdb.command("info threads")
+    assert "ticker" in gdb.command("monitor ps")
+    if arch in STOPS_MASKED_CPUS:
+        gdb.command(f"thread {running[1]}")
+        assert "crash_hang" in gdb.command("bt")
+    else:
+        assert re.search(r"running on CPU 0, which did not stop", threads)
+    gdb.command("set var hang_on = 0")
 
 
 # -- noise ----------------------------------------------------------------------------------------

@@ -190,6 +190,26 @@ static void held_release(struct timer *timer)
     timer_start(timer, clock_ns() + HELD_NS);
 }
 
+// Where the debug line has an ordinary interrupt, the CPU that it goes to may spin with interrupts
+// off. So each CPU looks at the line now and then, and one of them finds the Ctrl-C.
+static struct timer watch_timers[CPU_MAX];
+
+static void watch(struct timer *timer)
+{
+    for (unsigned i = 0; i < uart_count; i++)
+        if (uarts[i].shared && uarts[i].driver->receive_pending(&uarts[i]))
+            uart_receive(&uarts[i], irq_frame());
+    timer_start(timer, clock_ns() + HELD_NS);
+}
+
+static void watch_start(void *unused)
+{
+    (void)unused;
+    struct timer *timer = &watch_timers[this_cpu()->index];
+    timer_init(timer, watch);
+    timer_start(timer, clock_ns() + HELD_NS);
+}
+
 static void uart_interrupt(struct kd_frame *frame, void *argument)
 {
     uart_receive(argument, frame);
@@ -211,10 +231,12 @@ static void uart_start(struct uart *uart)
         log_error("%s: interrupt %d: error %d", uart->name, uart->where.irq, -status);
         return;
     }
-    // An ordinary interrupt goes to whichever CPU has its interrupts on, so that one that spins
-    // with them off cannot make the line deaf.
-    if (uart->shared && class == IRQ_ORDINARY)
+    // An ordinary interrupt goes to whichever CPU has its interrupts on, where the controller can
+    // do that, so that one that spins with them off cannot make the line deaf.
+    if (uart->shared && class == IRQ_ORDINARY) {
         irq_route(uart->where.irq, cpu_online_mask());
+        smp_call(cpu_online_mask(), watch_start, NULL, true);
+    }
     unsigned enables = uart->driver->receive_interrupts;
     uart->saved_enables = enables;
     uart->driver->interrupts_set(uart, enables);
