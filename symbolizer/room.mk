@@ -48,6 +48,11 @@ host.sources += $(symbolizer.capsule) $(symbolizer.serve) $(symbolizer.core) $(s
     $(gdbstub.sources)
 host.libs    += -ldwarf
 
+unit.tests += sym_lists
+unit.sym_lists.sources := tests/unit/sym_lists_test.c $(symbolizer.dwarf) $(symbolizer.elf) \
+    base/error.c
+unit.sym_lists.libs    := -lzstd -lz
+
 unit.tests += sym_evaluate
 unit.sym_evaluate.sources := tests/unit/sym_evaluate_test.c $(symbolizer.locals) \
     $(symbolizer.capsule) $(symbolizer.module) $(symbolizer.index) $(symbolizer.symbols) \
