@@ -42,7 +42,8 @@ void arch_cpu_early_init(struct cpu *cpu, struct thread *current);
 // For a machine whose memory or registers are damaged (kernel/cpu/repair.c). The index of this CPU
 // by what no stray store reaches: an ID register, the place of a descriptor table. Any context.
 unsigned arch_cpu_index(void);
-// Do arch_this_cpu() and arch_current() work here, on `cpu`? Touches no memory that may not be there.
+// Do arch_this_cpu() and arch_current() work here, on `cpu`? Touches no memory that may not be
+// there.
 bool arch_cpu_pointers_valid(const struct cpu *cpu);
 // Makes them return `cpu` and `current`, which is in cpu->current already.
 void arch_cpu_pointers_load(struct cpu *cpu, struct thread *current);

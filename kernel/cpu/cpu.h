@@ -37,9 +37,9 @@ static inline struct cpu *this_cpu(void)
     return arch_this_cpu();
 }
 
-// Where the per-CPU pointer or the current thread has been destroyed, makes them right again, as far
-// as can be told, and logs it. `sp`: the stack pointer of the context in which that was noticed. To
-// be called before anything that may end in the debugger or a panic. Any context.
+// Where the per-CPU pointer or the current thread has been destroyed, makes them right again, as
+// far as can be told, and logs it. `sp`: the stack pointer of the context in which that was
+// noticed. To be called before anything that may end in the debugger or a panic. Any context.
 void cpu_pointers_repair(uintptr_t sp);
 
 #define CPU_FOR_EACH(var) for (struct cpu *var = cpus; var < cpus + cpu_count(); var++)
