@@ -6,7 +6,7 @@
 //   sysrq:C       writes C to /proc/sysrq-trigger   sleep:N      waits for N seconds
 //
 // Each step has a process of its own, since it may not come back; a step that begins with & is not
-// waited for, and is left to CPU 1: CPU 0 keeps the time.
+// waited for, and is left to CPU 1. All else stays on CPU 0, which keeps the time.
 #include "nolibc.h"
 
 #define BEGIN "=== begin ===\n"
@@ -74,8 +74,15 @@ static void take(const char *step)
         sleep((unsigned int)atoi(word));
 }
 
+static void stay_on(unsigned int cpu)
+{
+    unsigned long cpus = 1ul << cpu;
+    my_syscall3(__NR_sched_setaffinity, 0, sizeof(cpus), &cpus);
+}
+
 int main(int argc, char **argv)
 {
+    stay_on(0);
     mkdir("/proc", 0755);
     mkdir("/sys", 0755);
     mount("proc", "/proc", "proc", 0, 0);
@@ -87,8 +94,8 @@ int main(int argc, char **argv)
         int waits = argv[i][0] != '&';
         pid_t child = fork();
         if (!child) {
-            unsigned long cpus = waits ? 1 : 2;
-            my_syscall3(__NR_sched_setaffinity, 0, sizeof(cpus), &cpus);
+            if (!waits)
+                stay_on(1);
             take(argv[i] + !waits);
             exit(0);
         }
