@@ -12,7 +12,7 @@ from .stream import DEADLINE_S, Stream
 
 BUILD = os.environ.get("FATHOM_BUILD", "build")
 PROMPT = r"^fathom> $"
-FATHOM = os.path.join(BUILD, "fathom")
+FATHOM = os.path.abspath(os.path.join(BUILD, "fathom"))  # for any working directory
 
 
 class Machine:
