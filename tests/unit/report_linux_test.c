@@ -93,8 +93,9 @@ static struct text mixed(struct text a, struct text b)
 // The text with each `from` replaced; both have the same length.
 static void replace(struct text text, const char *from, const char *to)
 {
-    for (char *at = text.at; (at = strstr(at, from)); at += strlen(to))
-        memcpy(at, to, strlen(to));
+    size_t length = strlen(from);
+    for (char *at = text.at; (at = strstr(at, from)); at += length)
+        memcpy(at, to, length);
 }
 
 static void two_logs_at_once_are_taken_apart_by_their_callers(void **state)
