@@ -61,7 +61,7 @@ static enum report_verdict frame(struct report_parser *parser, const struct repo
     return REPORT_PART;
 }
 
-// "build-id fc99ae532e96..., load offset 0x0"
+// "build-id fc99ae532e96..., load offset 0x0, boot 5be0cd19137e..."
 static enum report_verdict build_id(struct report_parser *parser, const struct report_match *match)
 {
     struct report_cursor cursor = report_span_cursor(match->rest);
@@ -72,9 +72,13 @@ static enum report_verdict build_id(struct report_parser *parser, const struct r
         parser->report->build_id = report_copy(parser, id);
     if (!report_accept(&cursor, ", load offset "))
         return REPORT_PART;
+    bool down = report_accept(&cursor, "-");
     uint64_t value = report_hex(&cursor);
-    if (!cursor.failed)
-        parser->report->slide = value;
+    if (cursor.failed)
+        return REPORT_PART;
+    parser->report->slide = down ? -value : value;
+    if (report_accept(&cursor, ", boot "))
+        parser->report->boot_id = report_copy(parser, report_word(&cursor));
     return REPORT_PART;
 }
 

@@ -77,7 +77,7 @@ struct report {
     const char *kind;   // a word for programs: "null-deref"; NULL: not yet known
     const char *words;  // the title's, without the function
     const char *reason; // the text behind the kind, as printed
-    const char *os, *version, *git, *task, *host, *caller, *build_id;
+    const char *os, *version, *git, *task, *host, *caller, *build_id, *boot_id;
     uint16_t machine; // e_machine; 0: not known
     int cpu;          // -1: not known
     enum report_clock clock;

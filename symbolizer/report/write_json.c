@@ -151,7 +151,7 @@ static json_t *report_object(const struct report_show *show, const struct report
     json_object_set_new(object, "ts", timed ? json_real(report->time_s) : json_null());
     json_object_set_new(object, "clock", text_or_null(clocks[report->clock]));
     json_object_set_new(object, "host", text_or_null(report->host));
-    json_object_set_new(object, "boot_id", json_null());
+    json_object_set_new(object, "boot_id", text_or_null(report->boot_id));
     json_object_set_new(object, "arch", text_or_null(machine_name(machine_of(report))));
     json_object_set_new(object, "os", text_or_null(report->os));
     json_object_set_new(object, "version", text_or_null(report->version));

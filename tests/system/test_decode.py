@@ -91,8 +91,11 @@ def test_a_null_pointer_is_shown_where_it_was_used(arch, crash):
 
 
 def test_a_panic_in_json_names_function_file_and_line(arch, crash):
-    [panic] = decode_json(crash("assert"), "-e", kernel_of(arch))
+    log = crash("assert")
+    [panic] = decode_json(log, "-e", kernel_of(arch))
     assert panic["arch"] == arch
+    assert panic["boot_id"] == re.search(r"^build-id .*, boot ([0-9a-f]{32})$",
+                                         log.read_text(errors="replace"), re.MULTILINE)[1]
     assert (panic["os"], panic["task"], panic["kind"]) == ("Fathom", "crash", "assert")
     assert panic["title"] == "assertion failed in crash_assert"
     assert not panic["corrupted"]
