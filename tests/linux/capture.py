@@ -4,8 +4,8 @@
 (package linux-source-6.1), lets them go wrong in QEMU and keeps what they print.
 
 The kernels of x86-64 and AArch64 have KASAN, lockdep and the caller's id on each line; RISC-V's
-has not: with KASAN for vmalloc's area, too, 6.1 did not load the module there. A log is what stands between the two
-lines that init.c prints, without carriage returns, or the beginning of it.
+has not: with KASAN for vmalloc's area, too, 6.1 did not load the module there. A log is what stands
+between the two lines that init.c prints, without carriage returns, or the beginning of it.
 
 Needs besides the build's own packages: linux-source-6.1 flex bison bc libssl-dev libelf-dev.
 """
