@@ -371,7 +371,8 @@ def make_stack(gdb, arch, kernel, depth):
 
 def test_the_longest_report_is_out_in_two_seconds(start, debug, arch):
     """Eight CPUs panic with deep stacks of long names in threads with long names, and the log is full
-    of long lines: what is longer than its share of the time is cut."""
+    of long lines: what is longer than its share of the time is cut. A CPU that takes an interrupt
+    before it gets there has a short stack."""
     machine = start(cpus=8, append="panic=poweroff panic.capsule=4096").boot()
     gdb = debug(machine)
     frame_pointer = make_stack(gdb, arch, machine.kernel, 64)
@@ -388,10 +389,11 @@ def test_the_longest_report_is_out_in_two_seconds(start, debug, arch):
     text = machine.console.text
     report = report_of(text[text.index("PANIC: "):])
     assert len(re.findall(r"^cpu \d thread \d+ \(n{31}\):$", report, re.M)) == 8
-    assert report.count("\n...\n") == 7, "of the stacks, at the end of a line: no half an address"
-    assert report.count("...\n") == 8, "and of the log"
+    cut = report.count("\n...\n")
+    assert 4 <= cut <= 7, "of the stacks, at the end of a line: no half an address"
+    assert report.count("...\n") == cut + 1, "and of the log"
     assert "x" * 100 in report.split("last log lines:")[1]
-    assert 11000 < on_the_line(report) <= REPORT_BYTES_MAX
+    assert 8000 < on_the_line(report) <= REPORT_BYTES_MAX
 
 
 def test_the_budget_is_kept(start):
