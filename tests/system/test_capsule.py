@@ -372,13 +372,14 @@ def make_stack(gdb, arch, kernel, depth):
 def test_the_longest_report_is_out_in_two_seconds(start, debug, arch):
     """Eight CPUs panic with deep stacks of long names in threads with long names, and the log is full
     of long lines: what is longer than its share of the time is cut. A CPU that takes an interrupt
-    before it gets there has a short stack."""
+    before it gets there has a short stack, and may have turned to another thread."""
     machine = start(cpus=8, append="panic=poweroff panic.capsule=4096").boot()
     gdb = debug(machine)
     frame_pointer = make_stack(gdb, arch, machine.kernel, 64)
     for number in re.findall(r"^[* ]+(\d+) +Thread .*running on CPU", gdb.command("info threads"), re.M):
         gdb.command(f"thread {number}")
         gdb.command("set var $pc = (unsigned long)&crash_null")
+        gdb.command("frame 0") # gdb may have selected the one it was in, now a caller
         gdb.command(f"set var ${FRAME_POINTER[arch]} = {frame_pointer:#x}")
     for cpu in range(8):
         gdb.command(f'set var cpus[{cpu}].current->name = "{"n" * 31}"')
@@ -388,7 +389,8 @@ def test_the_longest_report_is_out_in_two_seconds(start, debug, arch):
     wait_capsule(machine)
     text = machine.console.text
     report = report_of(text[text.index("PANIC: "):])
-    assert len(re.findall(r"^cpu \d thread \d+ \(n{31}\):$", report, re.M)) == 8
+    assert len(re.findall(r"^cpu \d thread \d+ \(.*\):$", report, re.M)) == 8
+    assert len(re.findall(r"^cpu \d thread \d+ \(n{31}\):$", report, re.M)) >= 5
     cut = report.count("\n...\n")
     assert 4 <= cut <= 7, "of the stacks, at the end of a line: no half an address"
     assert report.count("...\n") == cut + 1, "and of the log"

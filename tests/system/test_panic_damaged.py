@@ -84,6 +84,7 @@ def test_without_a_stack(start, debug, sp):
     gdb = debug(machine)
     gdb.command(f"thread {running(gdb)[0]}")
     gdb.command("set var $pc = (unsigned long)&crash_null")
+    gdb.command("frame 0") # gdb may have selected the one it was in, now a caller
     gdb.command(f"set var $sp = {sp}")
     gdb.command("detach")
     report, capsule = panicked(machine)
