@@ -78,12 +78,18 @@ def test_a_break_on_the_second_line_stops_the_machine(start, debug):
 
 # -- second lines ---------------------------------------------------------------------------------
 
-def test_a_session_on_a_pci_serial_card(start, debug):
+def start_with_card(start):
+    """A machine whose debugger listens on a pci-serial card."""
     port = free_port()
     machine = start(gdb=False, append="kdebug=on kdebug.port=uart1", extra=[
         "-chardev", f"socket,id=card,host=127.0.0.1,port={port},server=on,wait=off,nodelay=on",
         "-device", "pci-serial,chardev=card"]).boot()
     machine.port = port
+    return machine
+
+
+def test_a_session_on_a_pci_serial_card(start, debug):
+    machine = start_with_card(start)
     gdb = debug(machine)
     gdb.command("tbreak ticker_step")
     assert gdb.resume("continue").function == "ticker_step"
@@ -98,11 +104,7 @@ def test_a_session_on_a_pci_serial_card(start, debug):
 def test_ctrl_c_on_a_pci_serial_card_while_cpu_0_spins_masked(start, debug, arch):
     """On x86-64 the card's interrupt is an ordinary one of CPU 0, which does not take it: another CPU
     looks at the line and stops the machine."""
-    port = free_port()
-    machine = start(gdb=False, append="kdebug=on kdebug.port=uart1", extra=[
-        "-chardev", f"socket,id=card,host=127.0.0.1,port={port},server=on,wait=off,nodelay=on",
-        "-device", "pci-serial,chardev=card"]).boot()
-    machine.port = port
+    machine = start_with_card(start)
     gdb = debug(machine)
     running = re.search(r"^[* ]+(\d+) +Thread .*running on CPU 0\b", gdb.command("info threads"), re.M)
     gdb.command(f"thread {running[1]}")
